@@ -1,0 +1,29 @@
+"""The command line: one file per command. A command loads what it needs when it runs."""
+
+#: Command -> what it is for, in the order a newcomer meets them.
+COMMANDS = {
+    "demo": "start real servers, a sample service and Outrider beside it",
+    "run": "run the agent",
+    "check": "validate the configuration and explain it in sentences",
+    "probe": "run one probe, or all, once and show what they found",
+    "healthcheck": "ask a running agent whether it is live (for container health checks)",
+    "drain": "tell a running agent to stop taking traffic (for preStop hooks)",
+    "version": "show the version",
+}
+
+# sysexits.h where it has a word for it
+OK = 0  #: good, or stopped with nothing left
+BAD = 1  #: the verdict is bad
+USAGE = 64  #: wrong use, or an unknown name
+UNREACHABLE = 69  #: no agent answers there
+ESSENTIAL = 70  #: an essential task died
+KEPT = 75  #: stopped with spans kept on disk
+CONFIG = 78  #: the configuration is wrong, or a port is in use
+
+
+class Stop(Exception):  # noqa: N818 - ends the command; it is no fault of ours
+    """Ends the command with one message for a person and an exit code."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code

@@ -1,0 +1,77 @@
+"""One small HTTP request to a running agent, with the standard library alone: 100 ms and no aiohttp.
+
+Used by commands that a kubelet or a container engine starts every few seconds.
+"""
+
+import argparse
+import socket
+from urllib.parse import urlsplit
+
+from agent.cli import UNREACHABLE, USAGE, Stop
+
+PUBLIC = "http://127.0.0.1:9740"  #: the default of listen.public, asked from this machine
+ADMIN = "http://127.0.0.1:9741"  #: the default of listen.admin
+LONGEST = 65_536  #: bytes of an answer that are read
+
+
+def add_arguments(parser: argparse.ArgumentParser, default: str, setting: str) -> None:
+    """Where the agent is: a URL, or the file that says so."""
+    parser.add_argument("url", nargs="?", default="", help=f"where the agent listens (default: {default})")
+    parser.add_argument("-c", "--config", metavar="FILE", help=f"take {setting} from this file instead")
+    parser.add_argument("--timeout", type=float, default=2.0, metavar="SECONDS", help="give up after (default: 2)")
+
+
+def address(args: argparse.Namespace, default: str, setting: str) -> str:
+    """The base URL to ask: as given, as the file says, or the default."""
+    if args.url:
+        return str(args.url)
+    if not args.config:
+        return default
+    from agent.cli.open import open_config
+
+    listen = open_config(args.config).file.listen
+    where = listen.public if setting == "listen.public" else listen.admin
+    if where.path:
+        return f"unix:{where.path}"
+    host = "127.0.0.1" if where.host in {"*", "0.0.0.0", "::"} else where.host  # noqa: S104 - compared, not bound
+    return f"http://{f'[{host}]' if ':' in host else host}:{where.port}"
+
+
+def ask(method: str, base: str, path: str, timeout: float) -> tuple[int, str]:
+    """The status and the body of one answer. Raises Stop when nobody answers."""
+    try:
+        with _connect(base, timeout) as sock:
+            host = "localhost" if base.startswith("unix:") else urlsplit(base).netloc
+            head = f"{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n"
+            sock.sendall(head.encode())
+            return _read(sock)
+    except OSError as error:
+        why = error.strerror or str(error) or "no answer in time"
+        raise Stop(f"no agent answers at {base}: {why}", UNREACHABLE) from None
+
+
+def _connect(base: str, timeout: float) -> socket.socket:
+    if base.startswith("unix:"):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(timeout)
+        try:
+            sock.connect(base.removeprefix("unix:"))
+        except OSError:
+            sock.close()
+            raise
+        return sock
+    parts = urlsplit(base if "//" in base else f"http://{base}")
+    if parts.scheme != "http" or not parts.hostname:
+        raise Stop(f"{base!r} is not an address of an agent; write http://HOST:PORT or unix:/PATH", USAGE)
+    return socket.create_connection((parts.hostname, parts.port or 80), timeout)
+
+
+def _read(sock: socket.socket) -> tuple[int, str]:
+    answer = b""
+    while len(answer) < LONGEST and (chunk := sock.recv(LONGEST)):
+        answer += chunk
+    head, _, body = answer.partition(b"\r\n\r\n")
+    words = head.split(b" ", 2)
+    if len(words) < 2 or not words[1].isdigit():
+        raise OSError("what answers there does not speak HTTP")
+    return int(words[1]), body.decode(errors="replace")

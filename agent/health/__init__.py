@@ -1,0 +1,1 @@
+"""Pure: what attempts mean. Judge (measurement and thresholds -> outcome) and the state machine of one probe."""

@@ -1,0 +1,119 @@
+"""What is believed of every probe, and the frozen picture of it that everyone else reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agent.events import Observation, Outcome
+from agent.health.flapping import Flapping
+from agent.health.state import Edge, Machine, Rules, State
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What the file says of one probe, as far as verdicts are concerned."""
+
+    name: str
+    type: str
+    target: str = ""
+    when_down: str = "unready"  # unready | degraded | ignore
+    shared: bool = False
+    steady: bool = False
+    interval: float = 10.0  # seconds, like the next
+    timeout: float = 3.0
+    rules: Rules = field(default_factory=Rules)
+    description: str = ""
+    runbook_url: str = ""
+
+    @property
+    def stale_after(self) -> float:
+        """Seconds after which the last attempt says nothing any more."""
+        return 3 * self.interval + self.timeout
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One probe at one moment, for verdicts, page, API and metrics."""
+
+    member: Member
+    state: State
+    since: float  # monotonic time of the last change of state
+    last: Observation | None
+    ever_passed: bool = False
+    stale: bool = False
+    flapping: bool = False
+    blind: bool = False  # so many inconclusive attempts in a row that the agent itself is the sick one
+    failures: int = 0
+    first_failure: float | None = None
+    last_success_at: float | None = None  # wall clock
+
+    @property
+    def overlays(self) -> tuple[str, ...]:
+        """What lies over the state: stale, flapping."""
+        return tuple(name for name, on in (("stale", self.stale), ("flapping", self.flapping)) if on)
+
+
+BLIND_AFTER = 5  #: inconclusive attempts in a row
+
+
+@dataclass(slots=True)
+class _Entry:
+    member: Member
+    machine: Machine
+    flapping: Flapping = field(default_factory=Flapping)
+    last_ended: float = 0.0
+    last_success_at: float | None = None
+
+
+class Board:
+    """Holds one machine per probe. `record` is the only writer; `view` is what everyone reads."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entry] = {}
+
+    def enter(self, member: Member, now: float) -> None:
+        """A probe starts, or starts anew with other options: nothing is believed of it yet."""
+        machine = Machine(member.name, member.rules, member.steady, since=now)
+        self._entries[member.name] = _Entry(member, machine, last_ended=now)
+
+    def leave(self, name: str) -> None:
+        """A probe is gone from the file."""
+        self._entries.pop(name, None)
+
+    def record(self, seen: Observation) -> Edge | None:
+        """Take one attempt in; returns the change of state, if any. Attempts of probes that left are ignored."""
+        entry = self._entries.get(seen.probe)
+        if entry is None:
+            return None
+        if seen.outcome not in {Outcome.INCONCLUSIVE, Outcome.SKIPPED}:
+            entry.last_ended = seen.ended
+            entry.flapping.observe(seen.outcome is not Outcome.FAIL)
+        if seen.outcome in {Outcome.PASS, Outcome.WARN}:
+            entry.last_success_at = seen.at
+        return entry.machine.observe(seen)
+
+    def machine(self, name: str) -> Machine:
+        """The machine of one probe, for the scheduler's intervals."""
+        return self._entries[name].machine
+
+    def view(self, now: float) -> Mapping[str, View]:
+        """Every probe as it is believed to be at `now` (monotonic)."""
+        return {name: _view(entry, now) for name, entry in self._entries.items()}
+
+
+def _view(entry: _Entry, now: float) -> View:
+    machine = entry.machine
+    # Inconclusive attempts hold the verdict: the probe runs, only the agent cannot tell.
+    running = machine.inconclusive > 0
+    return View(
+        entry.member,
+        machine.state,
+        machine.since,
+        machine.last,
+        ever_passed=machine.ever_passed,
+        stale=not running and machine.last is not None and now - entry.last_ended > entry.member.stale_after,
+        flapping=entry.flapping.on,
+        blind=machine.inconclusive >= BLIND_AFTER,
+        failures=machine.failures,
+        first_failure=machine.first_failure,
+        last_success_at=entry.last_success_at,
+    )

@@ -1,0 +1,1 @@
+"""Pure: may this replica get traffic, and why."""

@@ -1,0 +1,161 @@
+"""One attempt: the deadline, and every way a check can end, turned into one Observation."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.events import Observation, Outcome
+from agent.health.judge import Judge, Ruling
+from probes.base import MAX_ITEMS, Measurement, Probe, ProbeFailed, Reading
+from probes.classify import classify
+from probes.reason import TIMEOUTS, Reason
+
+log = logging.getLogger(__name__)
+
+GRACE = 0.25  #: seconds a cancelled check has to clean up before it counts as stuck
+
+#: Phase in which the deadline struck -> reason.
+_LATE = {"resolve": Reason.DNS_TIMEOUT, "connect": Reason.CONNECT_TIMEOUT, "tls": Reason.CONNECT_TIMEOUT}
+
+
+@dataclass(slots=True)
+class Running:
+    """The attempt as the probe sees it (probes.base.Attempt)."""
+
+    number: int
+    fresh: bool
+    deadline: float  # by the loop's clock
+    clock: Callable[[], float]
+    phase: str = ""
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the deadline; never below 0."""
+        return max(0.0, self.deadline - self.clock())
+
+
+@dataclass(slots=True)
+class Runner:
+    """Runs the attempts of one probe, one at a time. `stalled(started, ended, timeout)`: was the agent itself sick?"""
+
+    probe: Probe[Any]
+    type: str
+    judge: Judge
+    timeout: float
+    stalled: Callable[[float, float, float], bool]
+    number: int = 0
+    abandoned: set[asyncio.Task[Measurement]] = field(default_factory=set)
+    _told: str = ""
+
+    async def run(self, *, fresh: bool) -> Observation:
+        """Look once. Never raises but for cancellation; ends within the timeout plus the grace."""
+        loop = asyncio.get_running_loop()
+        self.number += 1
+        started = loop.time()
+        attempt = Running(self.number, fresh, started + self.timeout, loop.time)
+        task = asyncio.create_task(self.probe.check(attempt), name=f"check {self.probe.context.name}")
+        try:
+            done, _ = await asyncio.wait({task}, timeout=self.timeout)
+        except asyncio.CancelledError:
+            await self._stop(task)
+            raise
+        if not done:
+            await self._stop(task)
+        ended = loop.time()
+        ruling, phase, measurement = self._rule(task if done else None, attempt, started, ended)
+        return Observation(
+            self.probe.context.name,
+            self.type,
+            self.number,
+            started,
+            ended,
+            time.time(),
+            ruling.outcome,
+            ruling.reason,
+            "fresh" if fresh or not self.probe.steady else "pooled",
+            phase,
+            ruling.detail,
+            measurement,
+        )
+
+    async def _stop(self, task: asyncio.Task[Measurement]) -> None:
+        """Cancel; a task that will not end is abandoned, and kept so that its end is still looked at."""
+        task.cancel()
+        await asyncio.wait({task}, timeout=GRACE)
+        if not task.done():
+            self.abandoned.add(task)
+            task.add_done_callback(self._forget)
+        elif not task.cancelled():
+            task.exception()
+
+    def _forget(self, task: asyncio.Task[Measurement]) -> None:
+        self.abandoned.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    def _rule(
+        self, task: asyncio.Task[Measurement] | None, attempt: Running, started: float, ended: float
+    ) -> tuple[Ruling, str, Measurement]:
+        if task is None:
+            reason = _LATE.get(attempt.phase, Reason.READ_TIMEOUT)
+            ruling = self.judge.failed(reason, f"no answer within {self.timeout:g} s")
+            return self._unless_stalled(ruling, started, ended), attempt.phase, Measurement()
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is None:
+            measurement = _bounded(task.result())
+            self._told = ""
+            return self.judge.passed(measurement, ended - started, ended), "", measurement
+        if isinstance(error, ProbeFailed):
+            ruling = self.judge.failed(error.reason, error.detail)
+            measurement = _bounded(error.measurement)
+            return self._unless_stalled(ruling, started, ended), error.phase or attempt.phase, measurement
+        if isinstance(error, self.probe.expected):
+            return self._expected(error, attempt.phase, started, ended), attempt.phase, Measurement()
+        return self._broke(error), attempt.phase, Measurement()
+
+    def _expected(self, error: Exception, phase: str, started: float, ended: float) -> Ruling:
+        try:
+            reason, detail = self.probe.classify(error) or classify(error, phase)
+        except Exception as broken:
+            return self._broke(broken)
+        return self._unless_stalled(self.judge.failed(reason, detail), started, ended)
+
+    def _unless_stalled(self, ruling: Ruling, started: float, ended: float) -> Ruling:
+        """A timeout proves nothing about the target when the agent itself stalled meanwhile."""
+        if ruling.reason in TIMEOUTS and self.stalled(started, ended, self.timeout):
+            return Ruling(Outcome.INCONCLUSIVE, Reason.INCONCLUSIVE, "timed out while the agent itself stalled")
+        return ruling
+
+    def _broke(self, error: BaseException) -> Ruling:
+        """The probe itself broke: the last verdict is held; the traceback is logged once per kind of error."""
+        kind = type(error).__name__
+        if kind != self._told:
+            self._told = kind
+            name = self.probe.context.name
+            log.error("probe %s broke (%s); its last verdict is held", name, kind, exc_info=error)
+        return Ruling(Outcome.INCONCLUSIVE, Reason.INTERNAL, f"the probe broke: {kind}")
+
+    async def aclose(self) -> None:
+        """Close the probe; its own faults at closing are nobody's problem any more."""
+        for task in tuple(self.abandoned):
+            task.cancel()
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(self.timeout):
+                await self.probe.aclose()
+
+
+def _bounded(measurement: Measurement) -> Measurement:
+    """At most 50 items a reading: a hostile target must not grow our series."""
+    seen: dict[str, int] = {}
+    kept: list[Reading] = []
+    for reading in measurement.readings:
+        seen[reading.name] = seen.get(reading.name, 0) + 1
+        if seen[reading.name] <= MAX_ITEMS:
+            kept.append(reading)
+    if len(kept) == len(measurement.readings):
+        return measurement
+    return Measurement(tuple(kept), measurement.phases, measurement.facts, measurement.concerns, measurement.detail)

@@ -1,0 +1,172 @@
+"""One task per probe. A probe that hangs, breaks or ignores its cancellation costs nobody else anything."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.events import Listener, Observation
+from agent.health.board import Board, Member
+from agent.health.judge import Bound, Judge
+from agent.health.state import State
+from agent.scheduler import timetable
+from agent.scheduler.attempt import Runner
+from agent.scheduler.timetable import FreshTurns, Pace
+from exporters.base import Sample
+from probes.base import Probe
+
+log = logging.getLogger(__name__)
+
+IN_FLIGHT = 64  #: attempts at once over all probes
+STUCK_SLOTS = 3  #: abandoned checks of one probe before it is left alone until one of them ends
+RESTART_AFTER = (1.0, 30.0)  #: seconds before a probe's task that died is started again: first, and at most
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One probe as the file wants it: typed, nothing opened. Two equal ones need no restart."""
+
+    member: Member
+    pace: Pace
+    bounds: tuple[Bound, ...]
+    options: Any
+    cls: type[Probe[Any]]
+    service: str = ""
+    invert: bool = False
+
+
+@dataclass(slots=True)
+class Counters:
+    """What went wrong with one probe's task, and how often. Outlives restarts of the task."""
+
+    skipped: int = 0
+    stuck: int = 0
+    restarts: int = 0
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """Starts and stops the tasks. Every observation goes to every listener, in order, on the loop."""
+
+    board: Board
+    listeners: list[Listener]
+    stalled: Callable[[float, float, float], bool]
+    chance: Callable[[], float] = random.random
+    counters: dict[str, Counters] = field(default_factory=dict)
+    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(IN_FLIGHT))
+
+    def start(self, planned: Planned, make: Callable[[], Probe[Any]]) -> None:
+        """Start asking one probe. `make` gives a new instance, again after a stuck check."""
+        name = planned.member.name
+        self.board.enter(planned.member, asyncio.get_running_loop().time())
+        self.counters[name] = Counters()
+        self._tasks[name] = asyncio.create_task(self._guarded(planned, make), name=f"probe {name}")
+
+    async def stop(self, names: Iterable[str]) -> None:
+        """Stop asking these; their connections are given back before this returns."""
+        leaving = {name: task for name in names if (task := self._tasks.pop(name, None)) is not None}
+        for task in leaving.values():
+            task.cancel()
+        if leaving:
+            await asyncio.wait(leaving.values())
+        for name in leaving:
+            self.board.leave(name)
+            self.counters.pop(name, None)
+
+    async def aclose(self) -> None:
+        """Stop all."""
+        await self.stop(tuple(self._tasks))
+
+    def running(self) -> Mapping[str, asyncio.Task[None]]:
+        """The tasks by probe, for the agent's own liveness."""
+        return self._tasks
+
+    def samples(self) -> Iterable[tuple[str, Iterable[Sample]]]:
+        """For the metrics page."""
+        counted = self.counters.items()
+        yield "outrider_probe_skipped_total", [Sample((name,), c.skipped) for name, c in counted]
+        yield "outrider_probe_stuck_tasks_total", [Sample((name,), c.stuck) for name, c in counted]
+
+    async def _guarded(self, planned: Planned, make: Callable[[], Probe[Any]]) -> None:
+        """A task that dies of our own fault is started again, later each time; its probe is stale meanwhile."""
+        name = planned.member.name
+        delay, most = RESTART_AFTER
+        while True:
+            try:
+                await self._ask(planned, make)
+            except Exception:
+                self.counters[name].restarts += 1
+                log.exception("the task of probe %s died and starts again in %g s", name, delay)
+            await asyncio.sleep(delay)
+            delay = min(most, delay * 2)
+
+    async def _ask(self, planned: Planned, make: Callable[[], Probe[Any]]) -> None:
+        member = planned.member
+        counters, machine = self.counters[member.name], self.board.machine(member.name)
+        judge, turns = Judge(planned.bounds, planned.invert), FreshTurns(planned.pace.fresh_every)
+        loop = asyncio.get_running_loop()
+        leaked: set[asyncio.Task[Any]] = set()
+        runner = await self._open(planned, make, judge)
+        due = loop.time() + timetable.first_delay(planned.pace, self.chance())
+        try:
+            while True:
+                await asyncio.sleep(due - loop.time())
+                fresh = planned.cls.steady and turns.take(loop.time(), doubt=machine.fresh_fault is not None)
+                async with self._slots:
+                    seen = await runner.run(fresh=fresh or not planned.cls.steady)
+                self._publish(seen)
+                if runner.abandoned:
+                    counters.stuck += 1
+                    leaked |= runner.abandoned
+                    runner = await self._replace(runner, leaked, planned, make, judge)
+                wait = self._wait(planned.pace, machine, seen)
+                due = seen.started + wait
+                if due < loop.time():
+                    counters.skipped += int((loop.time() - due) / max(wait, 0.001)) + 1
+                    due = loop.time()
+        finally:
+            await runner.aclose()
+
+    def _wait(self, pace: Pace, machine: Any, seen: Observation) -> float:
+        down_for = seen.ended - machine.since if machine.state is State.DOWN else 0.0
+        return timetable.next_wait(
+            pace, machine.state, changing=machine.changing(), down_for=down_for, chance=self.chance()
+        )
+
+    async def _open(self, planned: Planned, make: Callable[[], Probe[Any]], judge: Judge) -> Runner:
+        probe = make()
+        await probe.open()
+        return Runner(probe, planned.member.type, judge, planned.member.timeout, self.stalled)
+
+    async def _replace(
+        self,
+        runner: Runner,
+        leaked: set[asyncio.Task[Any]],
+        planned: Planned,
+        make: Callable[[], Probe[Any]],
+        judge: Judge,
+    ) -> Runner:
+        """The stuck check keeps its instance; a new one takes its place, at most three times at once."""
+        log.error(
+            "a check of probe %s ignored its cancellation and was abandoned (%d now)", planned.member.name, len(leaked)
+        )
+        number = runner.number
+        await runner.aclose()
+        leaked -= {task for task in leaked if task.done()}
+        if len(leaked) >= STUCK_SLOTS:
+            await asyncio.wait(leaked, return_when=asyncio.FIRST_COMPLETED)
+        leaked -= {task for task in leaked if task.done()}
+        fresh = await self._open(planned, make, judge)
+        fresh.number = number
+        return fresh
+
+    def _publish(self, seen: Observation) -> None:
+        """A listener that fails must not stop the probe, nor the listeners behind it."""
+        for listener in self.listeners:
+            try:
+                listener(seen)
+            except Exception:
+                log.exception("a listener failed on an observation of probe %s", seen.probe)

@@ -1,0 +1,1 @@
+"""Where what Outrider knows goes: metrics, spans, alerts."""

@@ -1,0 +1,223 @@
+"""THE table of metric names: what each means, its labels in order, its kind. Nothing is exported that is not here.
+
+Three families are made by rule, because their labels or names are the user's: readings of probes
+(`outrider_TYPE_READING_UNIT`, `reading_family`), facts (`outrider_TYPE_info`, `facts_family`) and the file's own labels
+(`outrider_info`, `service_family`). Label values are from closed or bounded sets, always.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+MetricKind = Literal["gauge", "counter", "histogram"]
+
+#: Base units a name may end with; numbers without one of them are counts.
+UNITS = ("seconds", "bytes", "ratio")
+
+#: Upper bounds, in seconds, of a probe's duration: few, because each costs a series per probe.
+PROBE_BUCKETS = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5, float("inf"))
+
+
+class Metric(NamedTuple):
+    """One family. Counters end in `_total`; units are base units (seconds, bytes, ratio)."""
+
+    name: str
+    kind: MetricKind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def unit(self) -> str:
+        """The base unit that its name ends with: seconds, bytes, ratio, or nothing."""
+        stem = self.name.removesuffix("_total")
+        return next((unit for unit in UNITS if stem.endswith(f"_{unit}")), "")
+
+
+def _table(*metrics: Metric) -> dict[str, Metric]:
+    return {metric.name: metric for metric in metrics}
+
+
+METRICS = _table(
+    Metric("outrider_probe_up", "gauge", "1 while the probe's state is up or degraded.", ("probe", "type")),
+    Metric(
+        "outrider_probe_state",
+        "gauge",
+        "Exactly one of unknown, up, degraded and down is 1; the overlay stale is extra.",
+        ("probe", "type", "state"),
+    ),
+    Metric(
+        "outrider_probe_attempts_total",
+        "counter",
+        "Attempts by how they ended; the base for success rates.",
+        ("probe", "type", "path", "phase", "outcome", "reason"),
+    ),
+    Metric(
+        "outrider_probe_duration_seconds",
+        "histogram",
+        "Duration of attempts that passed.",
+        ("probe", "type"),
+        PROBE_BUCKETS,
+    ),
+    Metric(
+        "outrider_probe_phase_seconds_total",
+        "counter",
+        "Time spent in each phase of the attempts.",
+        ("probe", "phase"),
+    ),
+    Metric(
+        "outrider_probe_last_success_timestamp_seconds",
+        "gauge",
+        "When the probe last passed, in Unix time.",
+        ("probe",),
+    ),
+    Metric(
+        "outrider_probe_last_duration_seconds",
+        "gauge",
+        "Duration of the newest attempt, whether it passed or not.",
+        ("probe",),
+    ),
+    Metric("outrider_probe_skipped_total", "counter", "Ticks skipped: the agent was late or busy.", ("probe",)),
+    Metric(
+        "outrider_probe_stuck_tasks_total",
+        "counter",
+        "Attempts that ignored their cancellation and were abandoned.",
+        ("probe",),
+    ),
+    Metric("outrider_ready", "gauge", "1 while this replica says it may get traffic."),
+    Metric("outrider_live", "gauge", "1 while the agent's own loop turns."),
+    Metric("outrider_readiness_brake_open", "gauge", "1 while readiness is held open against a shared fault."),
+    Metric("outrider_unjudged", "gauge", "1 while no valid configuration is in force and nothing is judged."),
+    Metric("outrider_draining", "gauge", "1 from the first request to stop."),
+    Metric("outrider_otlp_received_spans_total", "counter", "Spans accepted from the service.", ("transport",)),
+    Metric(
+        "outrider_otlp_refused_spans_total",
+        "counter",
+        "Spans refused before they were accepted; the sender was told.",
+        ("reason",),
+    ),
+    Metric(
+        "outrider_otlp_refused_requests_total",
+        "counter",
+        "Requests refused whose spans cannot be counted.",
+        ("transport", "code"),
+    ),
+    Metric("outrider_otlp_delivered_spans_total", "counter", "Spans the upstream accepted.", ("dest",)),
+    Metric(
+        "outrider_otlp_rejected_upstream_spans_total",
+        "counter",
+        "Spans the upstream refused for good.",
+        ("dest", "reason"),
+    ),
+    Metric("outrider_otlp_dropped_spans_total", "counter", "Spans given up here.", ("dest", "reason")),
+    Metric("outrider_otlp_queue_spans", "gauge", "Spans accepted and not yet delivered.", ("dest",)),
+    Metric("outrider_otlp_queue_bytes", "gauge", "Bytes accepted and not yet delivered.", ("dest",)),
+    Metric("outrider_otlp_queue_oldest_seconds", "gauge", "Age of the oldest span in the queue.", ("dest",)),
+    Metric("outrider_otlp_inflight_requests", "gauge", "Requests on their way to the upstream.", ("dest",)),
+    Metric("outrider_otlp_retries_total", "counter", "Attempts that will be tried again.", ("dest", "code")),
+    Metric(
+        "outrider_otlp_partial_success_total",
+        "counter",
+        "Answers in which the upstream accepted a part, or warned.",
+        ("dest",),
+    ),
+    Metric("outrider_slo_events_total", "counter", "Events counted for the objective.", ("service", "slo")),
+    Metric("outrider_slo_bad_events_total", "counter", "Events that burn the error budget.", ("service", "slo")),
+    Metric(
+        "outrider_slo_unknown_events_total",
+        "counter",
+        "Slots in which nothing could be told: neither good nor bad.",
+        ("service", "slo"),
+    ),
+    Metric("outrider_slo_objective_ratio", "gauge", "The objective.", ("service", "slo")),
+    Metric("outrider_slo_alert_factor", "gauge", "Burn rate at which a window pair fires.", ("service", "slo", "pair")),
+    Metric(
+        "outrider_slo_burn_rate",
+        "gauge",
+        "Error ratio over the window divided by the error budget; 1 spends the budget exactly.",
+        ("service", "slo", "window"),
+    ),
+    Metric(
+        "outrider_slo_error_budget_remaining_ratio",
+        "gauge",
+        "Share of the period's error budget that is left; below 0 when overspent.",
+        ("service", "slo"),
+    ),
+    Metric(
+        "outrider_slo_info",
+        "gauge",
+        "1, with what a person who is called needs to know of the objective.",
+        ("service", "slo", "window", "runbook_url"),
+    ),
+    Metric(
+        "outrider_alert_state",
+        "gauge",
+        "0 inactive, 1 pending, 2 firing, 3 suppressed, 4 stale.",
+        ("service", "alert", "severity"),
+    ),
+    Metric(
+        "outrider_notifications_total",
+        "counter",
+        "Attempts to notify a receiver by how they ended.",
+        ("receiver", "outcome"),
+    ),
+    Metric("outrider_notifications_waiting", "gauge", "Alerts accepted and not yet sent.", ("receiver",)),
+    Metric("outrider_task_restarts_total", "counter", "Restarts of tasks that never touch a verdict.", ("task",)),
+    Metric("outrider_event_loop_lag_seconds", "gauge", "Worst delay of the agent's own loop in the last 10 s."),
+    Metric("outrider_config_last_reload_successful", "gauge", "1 when the newest file on disk is the one in force."),
+    Metric(
+        "outrider_config_last_reload_success_timestamp_seconds",
+        "gauge",
+        "When the configuration in force was loaded, in Unix time.",
+    ),
+    Metric("outrider_build_info", "gauge", "1, with the version as a label.", ("version", "python")),
+    Metric(
+        "outrider_metrics_left_off",
+        "gauge",
+        "Samples missing on this page: doubles, malformed ones, and sources that failed (counted once each).",
+        ("reason",),
+    ),
+)
+
+
+def reading_family(type_: str, reading: str, unit: str, kind: str, item: str, help_: str) -> Metric:
+    """The family of one reading of one probe type: `outrider_TYPE_READING_UNIT{probe[,ITEM]}`, counters `_total`.
+
+    A reading whose name already ends with its unit keeps it once.
+    """
+    name = f"outrider_{_word(type_)}_{_word(reading)}"
+    if unit:
+        name = f"{name.removesuffix(f'_{unit}')}_{unit}"
+    labels = _words("probe", item) if item else ("probe",)
+    if kind == "counter":
+        return Metric(f"{name.removesuffix('_total')}_total", "counter", help_, labels)
+    return Metric(name, "gauge", help_, labels)
+
+
+def facts_family(type_: str, facts: Iterable[str]) -> Metric:
+    """The family of the facts of one probe type: `outrider_TYPE_info{probe, FACT...}` 1."""
+    help_ = f"Facts about the target of each {type_} probe."
+    return Metric(f"outrider_{_word(type_)}_info", "gauge", help_, _words("probe", *facts))
+
+
+def service_family(labels: Iterable[str]) -> Metric:
+    """The family that carries the file's own labels: `outrider_info{service, LABEL...}` 1."""
+    help_ = "1, with the service and the labels of the file."
+    return Metric("outrider_info", "gauge", help_, _words("service", *labels))
+
+
+def _words(*names: str) -> tuple[str, ...]:
+    """Label names in their order, each one once: a second `service` becomes `service_`."""
+    words: list[str] = []
+    for name in names:
+        word = _word(name)
+        while word in words:
+            word += "_"
+        words.append(word)
+    return tuple(words)
+
+
+def _word(text: str) -> str:
+    """What Prometheus takes in a name: a type may be `package.module:Class`, a label `app.kubernetes.io/name`."""
+    word = re.sub(r"[^a-zA-Z0-9_]", "_", text)
+    return word if word and not word[0].isdigit() else f"_{word}"

@@ -1,0 +1,1 @@
+"""What Outrider can look at: one file per kind of dependency."""
