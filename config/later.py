@@ -1,0 +1,52 @@
+"""What the file will know later: refused by name, so that nobody mistakes it for a typing error or for working."""
+
+import re
+
+#: Keys, by the path that leads to them; `*` is any name.
+KEYS = (
+    "access",
+    "groups",
+    "heartbeat",
+    "history",
+    "maintenance",
+    "listen.agent_check",
+    "listen.grpc_health",
+    "defaults.addresses",
+    "defaults.depends_on",
+    "defaults.maintenance",
+    "defaults.readings",
+    "defaults.resolver",
+    "probes.*.addresses",
+    "probes.*.depends_on",
+    "probes.*.maintenance",
+    "probes.*.readings",
+    "probes.*.resolver",
+    "readiness.peers",
+    "slos.*.alerts.windows",
+    "slos.*.sli.counters",
+    "slos.*.sli.heartbeat",
+    "slos.*.sli.histogram",
+    "slos.*.sli.reading",
+    "slos.*.sli.spans",
+    "slos.*.sli.within",
+    "traces.receive.grpc",
+)
+
+#: Values of keys that are known.
+VALUES = {
+    "alerts.mode": frozenset({"auto", "fleet"}),
+    "readiness.shared": frozenset({"unready"}),
+    "traces.durability": frozenset({"process", "host"}),
+}
+
+_KEYS = re.compile("|".join(re.escape(key).replace(r"\*", r"[^.]+") for key in KEYS))
+
+
+def is_later_key(path: str) -> bool:
+    """Whether this key is one that a later version brings."""
+    return _KEYS.fullmatch(path) is not None
+
+
+def is_later_value(path: str, text: str) -> bool:
+    """Whether this value of a known key is one that a later version brings."""
+    return text in VALUES.get(path, ())

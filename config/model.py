@@ -1,0 +1,110 @@
+"""The whole file."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from msgspec import Meta, field
+
+from config.convert import convert, suggestion
+from config.errors import Problems
+from config.options import Options
+from config.sections.alerts import Alerts
+from config.sections.listen import Listen, clash
+from config.sections.log import Log
+from config.sections.metrics import Metrics
+from config.sections.names import LabelName, Line, Name
+from config.sections.probes import ProbeDefaults, ProbeEntry
+from config.sections.readiness import Readiness
+from config.sections.slos import Sli, Slo
+from config.sections.traces import Traces
+from config.yaml import Mapping, Node
+
+_OWN_LABELS = frozenset({"service", "alertname", "severity", "probe", "slo"})
+
+
+class File(Options, frozen=True, kw_only=True):
+    """The top level. Only `service` must be written."""
+
+    service: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=128,
+            pattern="^[^\\x00-\\x1f\\x7f]+$",
+            description="the name of the service this agent rides beside, such as checkout",
+        ),
+    ]
+    #: On alerts, on telemetry resources and on one info metric; not on every series.
+    labels: dict[LabelName, Line] = field(default_factory=dict)
+    listen: Listen = Listen()
+    #: The folder for what must survive a restart; without it Outrider runs in memory.
+    state_dir: (
+        Annotated[str, Meta(pattern="^/", description="an absolute path such as /var/lib/outrider", max_length=1024)]
+        | None
+    ) = None
+    log: Log = Log()
+    metrics: Metrics = Metrics()
+    defaults: ProbeDefaults = ProbeDefaults()
+    probes: dict[Name, ProbeEntry] = field(default_factory=dict)
+    readiness: Readiness = Readiness()
+    traces: Traces | None = None
+    slos: dict[Name, Slo] = field(default_factory=dict)
+    alerts: Alerts = Alerts()
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """References between sections, and ports wanted twice."""
+        for label in self.labels:
+            if label in _OWN_LABELS:
+                yield f"labels.{label}", "is a label that Outrider sets itself; write another name"
+        for name, slo in self.slos.items():
+            if slo.sli.probe not in self.probes:
+                yield (
+                    f"slos.{name}.sli.probe",
+                    f"'{slo.sli.probe}' names no probe; {suggestion(slo.sli.probe, self.probes)}",
+                )
+        for name, probe in self.probes.items():
+            if probe.slo is not None and name in self.slos:
+                yield f"probes.{name}.slo", f"there is an SLO of this name under `slos` (line of `{name}`); keep one"
+        if self.traces:
+            for key, address in (("public", self.listen.public), ("admin", self.listen.admin)):
+                if clash(address, self.traces.receive.http):
+                    yield "traces.receive.http", f"'{address}' is taken by `listen.{key}`; write another port"
+
+    @property
+    def objectives(self) -> dict[str, Slo]:
+        """All SLOs by name: those under `slos`, and the one-line ones under the names of their probes."""
+        one_line = {
+            name: Slo(
+                objective=probe.slo,
+                sli=Sli(probe=name),
+                description=probe.description,
+                runbook_url=probe.runbook_url,
+            )
+            for name, probe in self.probes.items()
+            if probe.slo is not None
+        }
+        return {**self.slos, **one_line}
+
+
+def read(root: Node, problems: Problems) -> File | None:
+    """The file that `root` means; its `defaults` are already in its probes. None when there are problems."""
+    return convert(_with_defaults(root), File, problems)
+
+
+def _with_defaults(root: Node) -> Node:
+    """The same tree, each probe holding those defaults that it does not write itself."""
+    if not isinstance(root, Mapping):
+        return root
+    defaults, probes = root.items.get("defaults"), root.items.get("probes")
+    if not isinstance(defaults, Mapping) or not isinstance(probes, Mapping):
+        return root
+    if convert(defaults, ProbeDefaults, Problems(), "defaults") is None:
+        return root  # told once, under `defaults`, and not again under every probe
+    merged = {
+        name: Mapping({**defaults.items, **probe.items}, probe.position, {**defaults.keys, **probe.keys})
+        if isinstance(probe, Mapping)
+        else probe
+        for name, probe in probes.items.items()
+    }
+    items = {**root.items, "probes": Mapping(merged, probes.position, probes.keys)}
+    return Mapping(items, root.position, root.keys)

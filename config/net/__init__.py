@@ -1,0 +1,1 @@
+"""The plumbing of connections that both middle rooms need: names, TLS, HTTP sessions, bounded inflating, back-off."""

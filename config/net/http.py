@@ -1,0 +1,95 @@
+"""HTTP clients for what Outrider sends (telemetry, alerts): one way to make a session, one way to read an answer.
+
+Probes do not use this: they make a new connection for every attempt and time its phases themselves.
+"""
+
+import asyncio
+import socket
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from config.net.inflate import Inflater, TooLarge, encoding_of
+from config.net.resolve import Resolver, resolver
+from config.net.tls import TlsOptions, client_context
+
+USER_AGENT = "outrider"
+
+
+class BoundedResolver(AbstractResolver):
+    """aiohttp's view of config.net.resolve."""
+
+    def __init__(self, names: Resolver = resolver) -> None:
+        self._names = names
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Addresses of `host`. Raises OSError (socket.gaierror)."""
+        return [
+            ResolveResult(
+                hostname=host,
+                host=found.host,
+                port=found.port,
+                family=found.family,
+                proto=socket.IPPROTO_TCP,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for found in await self._names.resolve(host, port, family)
+        ]
+
+    async def close(self) -> None:
+        """Nothing to give back: the threads are shared."""
+
+
+def client_session(
+    *, tls: TlsOptions | None = None, timeout: float = 10.0, connections: int = 4, keepalive: float = 30.0
+) -> aiohttp.ClientSession:
+    """A session to one or a few servers, made inside a running loop. The caller closes it.
+
+    It follows what this house promises: no proxy from the environment, no cookies, no transparent decompression (read
+    answers with `read_bounded`), a bounded resolver, and `timeout` seconds for a whole exchange. Raises TlsFileError.
+    """
+    connector = aiohttp.TCPConnector(
+        limit=connections,
+        ssl=client_context(tls or TlsOptions()),
+        resolver=BoundedResolver(),
+        use_dns_cache=False,
+        keepalive_timeout=keepalive,
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=timeout),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": USER_AGENT},
+        trust_env=False,
+        auto_decompress=False,
+    )
+
+
+async def read_bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The decompressed body of an answer. Raises TooLarge, Malformed, or LookupError for an unknown encoding.
+
+    Never holds more than `limit` bytes; after an error the connection is closed, not returned to the pool.
+    """
+    try:
+        return await _read(response, limit)
+    except (ValueError, LookupError):
+        response.close()
+        raise
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    encoding = encoding_of(response.headers.get("Content-Encoding", ""))
+    inflater = None if encoding is None else Inflater(encoding, limit)
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        for out in (piece,) if inflater is None else inflater.feed(piece):
+            if len(body) + len(out) > limit:
+                raise TooLarge(f"the body has more than {limit} bytes")
+            body += out
+            if inflater is not None:
+                await asyncio.sleep(0)  # a bomb inflates to a thousand times its size: let the loop turn
+    if inflater is not None and (inflater.produced or response.headers.get("Content-Length") != "0"):
+        inflater.finish()
+    return bytes(body)

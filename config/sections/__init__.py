@@ -1,0 +1,1 @@
+"""The parts of the file, one for each of its top-level keys."""

@@ -1,0 +1,31 @@
+"""`listen`: where Outrider answers."""
+
+from collections.abc import Iterable
+
+from config.options import Options
+from config.types import ListenAddress
+
+
+class Listen(Options, frozen=True, kw_only=True):
+    """Addresses of the two HTTP listeners."""
+
+    #: Verdicts and metrics: the kubelet, balancers and Prometheus must reach it.
+    public: ListenAddress = ListenAddress("*", 9740)
+    #: Page, API and operations, without a password: only this machine or pod may reach it.
+    admin: ListenAddress = ListenAddress("127.0.0.1", 9741)
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """Admin stays local, and the two do not take each other's port."""
+        if not self.admin.local:
+            right = "write 127.0.0.1:9741 or unix:/run/outrider.sock, because this version knows no access tokens"
+            yield "admin", f"'{self.admin}' can be reached from other machines; {right}"
+        if clash(self.public, self.admin):
+            yield "admin", f"'{self.admin}' is taken by `public`; write another port"
+
+
+def clash(first: ListenAddress, second: ListenAddress) -> bool:
+    """Whether two listeners want the same place. Port 0 never does."""
+    if first.path or second.path:
+        return first == second
+    same_host = first.host == second.host or "*" in {first.host, second.host}
+    return bool(first.port) and first.port == second.port and same_host
