@@ -43,7 +43,7 @@ METRICS = _table(
     Metric(
         "outrider_probe_state",
         "gauge",
-        "Exactly one of unknown, up, degraded and down is 1; the overlay stale is extra.",
+        "Exactly one of unknown, up, degraded and down is 1; the overlays stale and flapping are extra.",
         ("probe", "type", "state"),
     ),
     Metric(
@@ -183,8 +183,9 @@ METRICS = _table(
 def reading_family(type_: str, reading: str, unit: str, kind: str, item: str, help_: str) -> Metric:
     """The family of one reading of one probe type: `outrider_TYPE_READING_UNIT{probe[,ITEM]}`, counters `_total`.
 
-    A reading whose name already ends with its unit keeps it once.
+    A reading whose name already ends with its unit keeps it once; help becomes a sentence.
     """
+    help_ = f"{help_[:1].upper()}{help_[1:].rstrip('.')}."
     name = f"outrider_{_word(type_)}_{_word(reading)}"
     if unit:
         name = f"{name.removesuffix(f'_{unit}')}_{unit}"

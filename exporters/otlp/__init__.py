@@ -1,0 +1,1 @@
+"""OTLP out: one attempt to deliver, and what became of it."""
