@@ -1,0 +1,21 @@
+"""Which probes ship with Outrider: one line each."""
+
+from config.registry import Registry
+from probes.base import Probe
+
+
+def _not_a_probe(found: object) -> str:
+    return "" if isinstance(found, type) and issubclass(found, Probe) else "is not a subclass of outrider.Probe"
+
+
+PROBES = Registry(
+    noun="probe type",
+    builtin={
+        "http": "probes.http:HttpProbe",
+        "memory": "probes.memory:MemoryProbe",
+        "postgres": "probes.postgres:PostgresProbe",
+        "redis": "probes.redis:RedisProbe",
+    },
+    group="outrider.probes",
+    fault=_not_a_probe,
+)
