@@ -1,0 +1,153 @@
+"""What the API answers, as types: the answers are made from them, and so is their description in OpenAPI.
+
+Durations are in seconds, times in ISO 8601 UTC. Fields may be added; none changes its meaning within version 1.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from agent.events import Outcome
+from agent.health.state import State
+from agent.readiness.policy import Effect, Status
+from probes.base import Kind
+from probes.reason import Reason
+
+Seconds = Annotated[float, Meta(ge=0, description="Seconds.")]
+Moment = Annotated[datetime, Meta(tz=True)]
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """May this replica get traffic, and why."""
+
+    ready: bool
+    status: Status
+    reasons: Annotated[tuple[str, ...], Meta(description="Whole sentences, worst first; empty when all is well.")]
+    draining: bool
+    unjudged: Annotated[bool, Meta(description="No valid configuration is in force.")]
+    held_open: Annotated[bool, Meta(description="A shared fault would have taken this replica out.")]
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """How many probes are in each state."""
+
+    up: int
+    degraded: int
+    down: int
+    unknown: int
+
+
+class Overview(Struct, frozen=True, kw_only=True):
+    """The agent at a glance."""
+
+    service: str
+    version: str
+    time: Moment
+    uptime_seconds: Seconds
+    drain_seconds_left: Annotated[float | None, Meta(description="Until the process may stop; null unless draining.")]
+    verdict: Verdict
+    probes: Counts
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """One number read off the target, in base units."""
+
+    name: str
+    item: Annotated[str, Meta(description="Which of several (queue, mount); empty where there is one only.")]
+    value: Annotated[float | None, Meta(description="null: it should exist but cannot be read.")]
+    unit: Annotated[str, Meta(description="seconds, bytes or ratio; empty for a plain number.")]
+    kind: Kind
+
+
+class LastAttempt(Struct, frozen=True, kw_only=True):
+    """The last attempt that said something about the target."""
+
+    outcome: Outcome
+    reason: Reason
+    phase: Annotated[str, Meta(description="Where a failure died; empty otherwise.")]
+    path: Annotated[str, Meta(description="fresh: over a new connection; pooled: over the steady one.")]
+    seconds: Seconds
+    phases: Annotated[dict[str, float], Meta(description="Seconds spent in each named part.")]
+    at: Moment
+    detail: str
+
+
+class Thresholds(Struct, frozen=True, kw_only=True):
+    """How many attempts change the state."""
+
+    failure: int
+    success: int
+    failures_of: Annotated[
+        tuple[int, int] | None, Meta(description="[n, m]: also down when n of the last m attempts failed.")
+    ]
+
+
+class Probe(Struct, frozen=True, kw_only=True):
+    """One probe: what the file says of it, what is believed, what was seen last."""
+
+    name: str
+    type: str
+    target: str
+    description: str
+    runbook_url: str
+    state: State
+    since: Annotated[Moment, Meta(description="When the state last changed.")]
+    overlays: Annotated[tuple[str, ...], Meta(description="stale, flapping, blind.")]
+    effect: Annotated[Effect, Meta(description="What it does to the verdict now.")]
+    text: Annotated[str, Meta(description="Why, in words; empty when all is well.")]
+    available: Annotated[bool, Meta(description="What /readyz/NAME answers.")]
+    when_down: Annotated[str, Meta(description="unready, degraded or ignore.")]
+    shared: bool
+    interval: Seconds
+    timeout: Seconds
+    thresholds: Thresholds
+    failures: Annotated[int, Meta(description="In a row.")]
+    last: LastAttempt | None
+    last_success_at: Moment | None
+    readings: tuple[Reading, ...]
+    facts: dict[str, str]
+
+
+class Probes(Struct, frozen=True, kw_only=True):
+    """Every probe, in the order of the file."""
+
+    probes: tuple[Probe, ...]
+
+
+class Slos(Struct, frozen=True, kw_only=True):
+    """Every objective."""
+
+    slos: tuple[dict[str, Any], ...]
+
+
+class Alerts(Struct, frozen=True, kw_only=True):
+    """Every alert that is not inactive."""
+
+    alerts: tuple[dict[str, Any], ...]
+
+
+class Drained(Struct, frozen=True, kw_only=True):
+    """The answer to a request to drain."""
+
+    draining: bool
+    started: Annotated[bool, Meta(description="false: it was draining already, and the clock runs on.")]
+    drain_seconds_left: Seconds
+
+
+class Reloaded(Struct, frozen=True, kw_only=True):
+    """The answer to a reload that was accepted."""
+
+    changes: Annotated[tuple[str, ...], Meta(description="What was started, restarted or stopped; one sentence each.")]
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    trace_id: str | UnsetType = UNSET
+    errors: tuple[str, ...] | UnsetType = UNSET

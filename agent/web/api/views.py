@@ -1,0 +1,111 @@
+"""From what the agent believes to the shapes of the API."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+from agent.events import Observation
+from agent.health.board import View
+from agent.health.state import State
+from agent.readiness import policy
+from agent.web.api import shapes
+from agent.web.desk import Desk
+
+_EVERYONE: frozenset[str] = frozenset()
+
+
+def status(desk: Desk) -> shapes.Overview:
+    """The agent at a glance."""
+    verdict = desk.verdict(_EVERYONE)
+    lifecycle = desk.lifecycle
+    states = Counter(view.state for view in desk.views().values())
+    return shapes.Overview(
+        service=desk.service,
+        version=desk.version,
+        time=_moment(desk.wall()),
+        uptime_seconds=round(lifecycle.uptime(), 3),
+        drain_seconds_left=round(lifecycle.drain_left(), 3) if lifecycle.draining else None,
+        verdict=shapes.Verdict(
+            ready=verdict.ready,
+            status=verdict.status,
+            reasons=verdict.reasons,
+            draining=verdict.draining,
+            unjudged=verdict.unjudged,
+            held_open=verdict.held_open,
+        ),
+        probes=shapes.Counts(
+            up=states[State.UP],
+            degraded=states[State.DEGRADED],
+            down=states[State.DOWN],
+            unknown=states[State.UNKNOWN],
+        ),
+    )
+
+
+def probes(desk: Desk) -> shapes.Probes:
+    """Every probe, in the order of the file."""
+    rulings = {ruling.name: ruling for ruling in desk.verdict(_EVERYONE).members}
+    return shapes.Probes(probes=tuple(_probe(desk, view, rulings.get(name)) for name, view in desk.views().items()))
+
+
+def alerts(desk: Desk) -> list[dict[str, Any]]:
+    """Every alert that is not inactive, its times as the API tells times."""
+    return [alert | {key: _time(alert[key]) for key in ("since", "started_at")} for alert in map(dict, desk.alerts())]
+
+
+def _probe(desk: Desk, view: View, ruling: policy.Ruling | None) -> shapes.Probe:
+    member, last = view.member, view.last
+    # Without a ruling nothing is judged: then it has no effect either.
+    ruling = ruling or policy.Ruling(member.name, policy.Effect.NONE, "ok")
+    return shapes.Probe(
+        name=member.name,
+        type=member.type,
+        target=member.target,
+        description=member.description,
+        runbook_url=member.runbook_url,
+        state=view.state,
+        since=_moment(desk.moment(view.since)),
+        overlays=(*view.overlays, *(("blind",) if view.blind else ())),
+        effect=ruling.effect,
+        text=ruling.text,
+        available=policy.available(view),
+        when_down=member.when_down,
+        shared=member.shared,
+        interval=member.interval,
+        timeout=member.timeout,
+        thresholds=shapes.Thresholds(
+            failure=member.rules.failure_threshold,
+            success=member.rules.success_threshold,
+            failures_of=member.rules.failures_of,
+        ),
+        failures=view.failures,
+        last=_last(last) if last else None,
+        last_success_at=_time(view.last_success_at),
+        readings=tuple(
+            shapes.Reading(name=each.name, item=each.item, value=each.value, unit=each.unit, kind=each.kind)
+            for each in view.readings
+        ),
+        facts=dict(view.facts),
+    )
+
+
+def _last(last: Observation) -> shapes.LastAttempt:
+    return shapes.LastAttempt(
+        outcome=last.outcome,
+        reason=last.reason,
+        phase=last.phase,
+        path=last.path,
+        seconds=round(last.seconds, 6),
+        phases={name: round(spent, 6) for name, spent in last.measurement.phases.items()},
+        at=_moment(last.at),
+        detail=last.detail,
+    )
+
+
+def _moment(at: float) -> datetime:
+    """A wall-clock time, to the millisecond."""
+    return datetime.fromtimestamp(round(at, 3), UTC)
+
+
+def _time(at: float | None) -> datetime | None:
+    return None if at is None else _moment(at)

@@ -1,0 +1,64 @@
+"""What the web room is given to answer from: callables, so that a reload may swap what stands behind them."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agent.health.board import View
+from agent.lifecycle import Lifecycle
+from agent.readiness.policy import Verdict
+from exporters.base import SampleSource
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadResult:
+    """What became of a request to read the file again.
+
+    `problems`: why the new file was refused, one line each; then the old one stays in force. `changes`: what was
+    started, restarted or stopped, one sentence each; empty when the file says what was in force already.
+    """
+
+    problems: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+
+
+def _nothing() -> list[Mapping[str, Any]]:
+    return []
+
+
+def _empty() -> Mapping[str, Any]:
+    return {}
+
+
+async def _unchanged() -> ReloadResult:
+    return ReloadResult()
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything a request may be answered from. No callable may block; only `reload` may await.
+
+    `verdict` takes the names of members to leave out. `live` is true while the agent's own loop turns. `pipeline`,
+    `slos` and `alerts` are ready for JSON; `config` is the file in force, its secrets masked by their own types.
+    """
+
+    service: str
+    version: str
+    verdict: Callable[[frozenset[str]], Verdict]
+    views: Callable[[], Mapping[str, View]]
+    lifecycle: Lifecycle
+    live: Callable[[], bool] = lambda: True
+    sources: Callable[[], Sequence[SampleSource]] = tuple
+    config: Callable[[], Mapping[str, Any]] = _empty
+    reload: Callable[[], Awaitable[ReloadResult]] = _unchanged
+    pipeline: Callable[[], Mapping[str, Any]] = _empty
+    slos: Callable[[], Sequence[Mapping[str, Any]]] = _nothing
+    alerts: Callable[[], Sequence[Mapping[str, Any]]] = _nothing
+    blackbox_names: Callable[[], bool] = lambda: False
+    now: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+
+    def moment(self, monotonic: float) -> float:
+        """The wall clock at a monotonic moment, for people."""
+        return self.wall() - (self.now() - monotonic)

@@ -1,0 +1,179 @@
+"""The parts of the page below the banner, each with something to say when it is empty."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+from agent.health.state import State
+from agent.web.api import shapes
+from agent.web.page.units import number, seconds
+from probes.base import Kind
+from probes.reason import Reason
+
+READINGS_SHOWN = 4  #: per probe; the rest is a click away
+
+
+def probes(items: Sequence[shapes.Probe], now: datetime) -> str:
+    """The table of probes."""
+    if not items:
+        return _section(
+            "Probes",
+            '<p class="empty">No probes configured: Outrider says ready and watches nothing. '
+            "Add one under <code>probes:</code> in the configuration, then <code>outrider check</code> it.</p>",
+        )
+    rows = (_probe(item, now) for item in items)
+    return _section("Probes", _table(("Probe", "State", "Last attempt", "For", "Took", "Readings"), rows, "probes"))
+
+
+def _probe(item: shapes.Probe, now: datetime) -> Iterable[str]:
+    last = item.last
+    overlays = "".join(f' <span class="overlay">{escape(each)}</span>' for each in item.overlays)
+    about = " ".join(filter(None, (item.type, item.target)))
+    named = (
+        f'<a href="/api/v1/probes/{quote(item.name, safe="")}">{escape(item.name)}</a><small>{escape(about)}</small>'
+    )
+    note = f"<small>{escape(item.description)}</small>" if item.description else ""
+    state = _state(item.state, item.state)
+    runbook = _link(item.runbook_url, "runbook") if item.state in {State.DOWN, State.DEGRADED} else ""
+    return (
+        f"{named}{note}",
+        f"{state}{overlays}",
+        f"{_reason(item)}{runbook}",
+        escape(seconds(max(0, round((now - item.since).total_seconds())))),
+        escape(seconds(last.seconds)) if last else "",
+        _readings(item),
+    )
+
+
+def _reason(item: shapes.Probe) -> str:
+    last = item.last
+    if last is None:
+        return '<span class="quiet">none yet</span>'
+    said = last.outcome.value if last.reason is Reason.OK else last.reason.value
+    where = f" in {last.phase}" if last.phase else ""
+    detail = f"<small>{escape(last.detail)}</small>" if last.detail else ""
+    return f"{escape(said + where)}{detail}"
+
+
+def _readings(item: shapes.Probe) -> str:
+    shown = sorted(item.readings, key=lambda reading: reading.kind is Kind.COUNTER)[:READINGS_SHOWN]
+    told = [f'<span class="reading"><b>{_value(reading)}</b> {escape(_label(reading))}</span>' for reading in shown]
+    if more := len(item.readings) - len(shown):
+        told.append(f'<span class="quiet">and {more} more</span>')
+    return " ".join(told)
+
+
+def _label(reading: shapes.Reading) -> str:
+    name = reading.name.replace("_", " ")
+    return f"{name} {reading.item}" if reading.item else name
+
+
+def _value(reading: shapes.Reading) -> str:
+    return "unreadable" if reading.value is None else escape(number(reading.value, reading.unit))
+
+
+def slos(items: Sequence[Mapping[str, Any]]) -> str:
+    """One row per objective."""
+    if not items:
+        empty = "No objectives configured. One line makes one: <code>slo: 99.9%</code> on a probe."
+        return _section("Objectives", f'<p class="empty">{empty}</p>')
+    heads = ("Objective", "Target", "Budget left", "Burn rate, 1 h", "Burn rate, 5 min", "Runs out in")
+    return _section("Objectives", _table(heads, (_slo(item) for item in items), "slos"))
+
+
+def _slo(item: Mapping[str, Any]) -> Iterable[str]:
+    burn = item["burn_rate"]
+    left = item["error_budget_remaining_ratio"]
+    lasts = item["seconds_to_exhaustion"]
+    tone = "bad" if left <= 0 else ""
+    return (
+        f"{escape(str(item['name']))}<small>over {escape(seconds(item['window_seconds']))}</small>",
+        f"{item['objective'] * 100:.6g} %",
+        f'<span class="{tone}">{escape(number(left, "ratio"))}</span>',
+        escape(number(burn["1h"], "")),
+        escape(number(burn["5m"], "")),
+        "spent" if left <= 0 else "not at this rate" if lasts is None else escape(seconds(lasts)),
+    )
+
+
+def alerts(items: Sequence[Mapping[str, Any]], now: datetime) -> str:
+    """What is firing or about to."""
+    if not items:
+        return _section("Alerts", '<p class="empty">None firing.</p>')
+    heads = ("Alert", "State", "Severity", "For", "What it says")
+    return _section("Alerts", _table(heads, (_alert(item, now) for item in items), "alerts"))
+
+
+def _alert(item: Mapping[str, Any], now: datetime) -> Iterable[str]:
+    said = item["annotations"]
+    since = seconds(max(0, round((now - item["since"]).total_seconds())))
+    return (
+        f"{escape(item['slo'])}<small>{escape(item['name'])}</small>",
+        _state("down" if item["state"] == "firing" else "unknown", item["state"]),
+        escape(item["severity"]),
+        since,
+        f"{escape(said.get('summary', ''))}{_link(said.get('runbook_url', ''), 'runbook')}",
+    )
+
+
+def pipeline(ledger: Mapping[str, Any]) -> str:
+    """Where the spans went."""
+    destinations = ledger.get("destinations") or {}
+    if not destinations:
+        empty = "Spans are not forwarded. A destination under <code>traces: forward:</code> starts it."
+        return _section("Traces", f'<p class="empty">{empty}</p>')
+    heads = ("Destination", "State", "Delivered", "Queued", "Refused upstream", "Dropped")
+    return _section("Traces", _table(heads, (_destination(*pair) for pair in destinations.items()), "traces"))
+
+
+def _destination(name: str, counts: Mapping[str, Any]) -> Iterable[str]:
+    trouble = f"<small>{escape(counts['trouble'])}</small>" if counts["trouble"] else ""
+    return (
+        f"{escape(name)}{trouble}",
+        _state("down" if counts["failures"] else "up", counts["state"]),
+        number(counts["delivered_spans"], ""),
+        number(counts["queue_spans"], ""),
+        _by_reason(counts["rejected_upstream_spans"]),
+        _by_reason(counts["dropped_spans"]),
+    )
+
+
+def _by_reason(counts: Mapping[str, int]) -> str:
+    told = f"<small>{escape(', '.join(counts))}</small>" if counts else ""
+    return f"{number(sum(counts.values()), '')}{told}"
+
+
+def _state(tone: str, word: str) -> str:
+    """A word with a mark before it whose shape says the same as its colour."""
+    return f'<span class="state {tone}"><span class="mark" aria-hidden="true"></span>{escape(word)}</span>'
+
+
+def _section(title: str, body: str) -> str:
+    return f"<section><h2>{title}</h2>{body}</section>"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Iterable[str]], name: str) -> str:
+    """A table. The roles stay when the style lays its rows out as cards on a phone."""
+    head = "".join(f'<th scope="col" role="columnheader">{text}</th>' for text in heads)
+    body = "".join(f'<tr role="row">{_cells(heads, row)}</tr>' for row in rows)
+    return (
+        f'<table role="table" class="{name}"><thead role="rowgroup"><tr role="row">{head}</tr></thead>'
+        f'<tbody role="rowgroup">{body}</tbody></table>'
+    )
+
+
+def _cells(heads: Sequence[str], row: Iterable[str]) -> str:
+    first, *rest = row
+    cells = "".join(
+        f'<td role="cell" data-head="{text}">{cell}</td>' for text, cell in zip(heads[1:], rest, strict=True)
+    )
+    return f'<th scope="row" role="rowheader">{first}</th>{cells}'
+
+
+def _link(url: str, text: str) -> str:
+    """A link out, only to the web: a `javascript:` address in the file must not become one."""
+    if not url.startswith(("https://", "http://")):
+        return ""
+    return f' <a class="out" href="{escape(url)}" rel="noreferrer noopener">{text}</a>'

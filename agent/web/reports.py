@@ -1,0 +1,111 @@
+"""The verdict as a document: lines like Kubernetes', JSON of our own, and the health+json draft.
+
+A stranger learns which members there are and how they stand. Why, and which version answers, is for the admin listener.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from agent.health.board import View
+from agent.health.state import State
+from agent.readiness.policy import Effect, Ruling, Verdict, why
+
+WITHHELD = "reason withheld"
+
+_DRAFT_STATUS = {"healthy": "pass", "degraded": "warn", "unhealthy": "fail"}
+_DRAFT_EFFECT = {Effect.NONE: "pass", Effect.DEGRADES: "warn", Effect.UNREADIES: "fail"}
+_DRAFT_TYPE = {"postgres": "datastore", "redis": "datastore", "memory": "system"}
+
+
+def moment(at: float) -> str:
+    """A wall-clock time in ISO 8601, UTC, to the millisecond."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def lines(name: str, verdict: Verdict, excluded: Sequence[str], unknown: Sequence[str], *, trusted: bool) -> str:
+    """The `?verbose` form of Kubernetes for the check `name`; `unknown` are excludes that name nothing."""
+    strict = not verdict.ready and not any(r.effect is Effect.UNREADIES for r in verdict.members)
+    said = [_line(ruling, strict=strict, trusted=trusted) for ruling in verdict.members]
+    said += [f"[+]{left_out} excluded: ok" for left_out in excluded]
+    if verdict.unjudged:
+        said.append("[+]configuration degraded: none is in force, nothing is judged")
+    if verdict.draining:
+        said.append("[-]shutdown failed: draining")
+    return report(name, said, unknown, passed=verdict.ready)
+
+
+def report(name: str, said: Iterable[str], unknown: Sequence[str] = (), *, passed: bool) -> str:
+    """Lines, and the sentence that sums them up."""
+    warning = []
+    if unknown:
+        named = ", ".join(json.dumps(each) for each in sorted(unknown))  # quoted: it is the client's own text
+        warning = [f"warn: some health checks cannot be excluded: no matches for {named}"]
+    return "\n".join((*said, *warning, f"{name} check {'passed' if passed else 'failed'}", ""))
+
+
+def _line(ruling: Ruling, *, strict: bool, trusted: bool) -> str:
+    reason = ruling.text.removeprefix("is ") if trusted and ruling.text else WITHHELD
+    if ruling.effect is Effect.UNREADIES:
+        return f"[-]{ruling.name} failed: {reason}"
+    if ruling.effect is Effect.DEGRADES:
+        return f"[{'-' if strict else '+'}]{ruling.name} degraded: {reason}"
+    ignored = ruling.reason in {State.DOWN.value, State.DEGRADED.value}
+    return f"[+]{ruling.name} {'ignored' if ignored else 'ok'}"
+
+
+def check(view: View, *, trusted: bool) -> dict[str, Any]:
+    """One probe in the JSON of `/health`. `responseTime` is in seconds."""
+    entry: dict[str, Any] = {"status": view.state.value}
+    if view.last is not None:
+        entry["responseTime"] = round(view.last.seconds, 6)
+    if view.state in {State.DOWN, State.DEGRADED} or view.stale:
+        entry["error"] = (f"stale: {why(view)}" if view.stale else why(view)) if trusted else WITHHELD
+    return entry
+
+
+def status(
+    verdict: Verdict, views: Mapping[str, View], *, now: float, uptime: float, version: str, trusted: bool
+) -> dict[str, Any]:
+    """The JSON of `/health`; `version` only for those who may see details."""
+    document: dict[str, Any] = {
+        "status": verdict.status.value,
+        "timestamp": moment(now),
+        "uptime": round(uptime, 3),
+    }
+    if trusted:
+        document |= {"version": version, "reasons": verdict.reasons}
+    if verdict.draining:
+        document["draining"] = True
+    document["checks"] = {r.name: check(views[r.name], trusted=trusted) for r in verdict.members if r.name in views}
+    return document
+
+
+def draft(verdict: Verdict, views: Mapping[str, View], *, version: str, trusted: bool) -> dict[str, Any]:
+    """application/health+json (draft-inadarei-api-health-check-06)."""
+    document: dict[str, Any] = {"status": _DRAFT_STATUS[verdict.status.value]}
+    if trusted:
+        document["version"] = version
+    if verdict.draining:
+        document["output"] = "draining: this replica is about to stop"
+    document["checks"] = {
+        f"{r.name}:responseTime": [draft_check(views[r.name], _DRAFT_EFFECT[r.effect], trusted=trusted)]
+        for r in verdict.members
+        if r.name in views
+    }
+    return document
+
+
+def draft_check(view: View, passed: str, *, trusted: bool) -> dict[str, Any]:
+    """One probe of the draft; no `output` on pass, as it says."""
+    entry: dict[str, Any] = {
+        "componentId": view.member.name,
+        "componentType": _DRAFT_TYPE.get(view.member.type, "component"),
+        "status": passed,
+    }
+    if view.last is not None:
+        entry |= {"observedValue": round(view.last.seconds, 6), "observedUnit": "s", "time": moment(view.last.at)}
+    if passed != "pass":
+        entry["output"] = why(view) if trusted else WITHHELD
+    return entry

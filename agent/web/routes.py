@@ -1,0 +1,77 @@
+"""From a request to the one function that answers it: a table of paths, not a framework, for health must stay cheap."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from aiohttp import web
+
+from agent.web.access import local_host, same_origin
+from agent.web.problem import problem
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `name`: what the path says after the route's own part. `trusted`: the client may see details."""
+
+    request: web.BaseRequest
+    name: str = ""
+    trusted: bool = False
+
+    def asked(self, key: str) -> bool:
+        """Whether the query has `key`, with whatever value, as Kubernetes reads `?verbose`."""
+        return key in self.request.rel_url.query
+
+
+Endpoint = Callable[[Call], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One path and the function that answers it. A path that ends in `/*` takes one more segment: a name.
+
+    `guarded`: refused on the admin listener when the request was not meant for this machine.
+    """
+
+    path: str
+    endpoint: Endpoint
+    method: Literal["GET", "POST"] = "GET"
+    guarded: bool = False
+
+    @property
+    def allow(self) -> str:
+        """The value of `Allow`."""
+        return "GET, HEAD" if self.method == "GET" else self.method
+
+
+class Routes:
+    """The paths of one listener. `trusted`: it is the admin listener."""
+
+    def __init__(self, routes: Iterable[Route], *, trusted: bool = False) -> None:
+        self._trusted = trusted
+        self._exact: dict[str, Route] = {}
+        self._named: dict[str, Route] = {}
+        for route in routes:
+            table = self._named if route.path.endswith("/*") else self._exact
+            table[route.path.removesuffix("/*")] = route
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Find the route, refuse what must be refused, else let it answer."""
+        route, name = self._find(request.path)
+        if route is None:
+            return problem(request, 404, "nothing lives at this path")
+        if request.method not in route.allow.split(", "):
+            return problem(request, 405, f"this path knows {route.allow} only", headers={"Allow": route.allow})
+        meant_for_us = self._trusted and local_host(request)
+        if route.guarded:
+            if not meant_for_us:
+                return problem(request, 403, "this listener answers to localhost and loopback addresses only")
+            if not same_origin(request):
+                return problem(request, 403, "a page of another origin may not ask here")
+        return await route.endpoint(Call(request, name, trusted=meant_for_us))
+
+    def _find(self, path: str) -> tuple[Route | None, str]:
+        if route := self._exact.get(path):
+            return route, ""
+        prefix, _, name = path.rpartition("/")
+        return (self._named.get(prefix), name) if name else (None, "")

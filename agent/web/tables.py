@@ -1,0 +1,42 @@
+"""Which paths live on which listener."""
+
+from agent.web.api.endpoints import Api
+from agent.web.desk import Desk
+from agent.web.health import Health
+from agent.web.metrics import Metrics
+from agent.web.page.endpoint import Page
+from agent.web.routes import Route
+
+
+def public(desk: Desk) -> list[Route]:
+    """What anyone who reaches the pod may ask."""
+    health = Health(desk)
+    return [
+        Route("/livez", health.live),
+        Route("/readyz", health.ready),
+        Route("/readyz/*", health.member),
+        Route("/startupz", health.started),
+        Route("/health", health.status),
+        Route("/health/ready", health.status),
+        Route("/health/status", health.status),
+        Route("/metrics", Metrics(desk).get),
+    ]
+
+
+def admin(desk: Desk) -> list[Route]:
+    """Everything public, the page and the API."""
+    api = Api(desk)
+    return [
+        *public(desk),
+        Route("/", Page(desk).get, guarded=True),
+        Route("/api/v1/status", api.status, guarded=True),
+        Route("/api/v1/probes", api.probes, guarded=True),
+        Route("/api/v1/probes/*", api.probe, guarded=True),
+        Route("/api/v1/slos", api.slos, guarded=True),
+        Route("/api/v1/alerts", api.alerts, guarded=True),
+        Route("/api/v1/pipeline", api.pipeline, guarded=True),
+        Route("/api/v1/config", api.config, guarded=True),
+        Route("/api/v1/drain", api.drain, "POST", guarded=True),
+        Route("/api/v1/reload", api.reload, "POST", guarded=True),
+        Route("/api/v1/openapi.json", api.openapi, guarded=True),
+    ]
