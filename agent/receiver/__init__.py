@@ -1,0 +1,1 @@
+"""OTLP in: takes telemetry from the service, checks it, and says honestly what became of it."""

@@ -1,0 +1,1 @@
+"""Carries what was accepted to every destination, and accounts for each span."""

@@ -1,0 +1,270 @@
+"""The relay with real senders and real sockets: whatever an upstream does, every span is accounted for."""
+
+import asyncio
+import logging
+
+import pytest
+
+from agent.relay.relay import Refused, Relay
+from exporters.contract import METRICS
+from tests.agent import upstream as scriptable
+from tests.agent.pipeline import relaying, sender
+from tests.agent.spans import request, until
+from tests.agent.upstream import Reply, partial
+
+
+def settled(relay):
+    return lambda: all(account.queue.empty.is_set() for account in relay.ledger.accounts.values())
+
+
+async def submit(relay, requests=10, spans=100):
+    for _ in range(requests):
+        relay.submit(request(spans), spans)
+        await asyncio.sleep(0)
+
+
+async def test_spans_arrive_as_they_came(upstream):
+    """What the upstream gets is the concatenation of the very bytes that were accepted."""
+    bodies = [request(3), request(2), request(1)]
+    async with relaying(upstream.url) as relay:
+        for body in bodies:
+            relay.submit(body, 3)
+        await until(settled(relay))
+    assert b"".join(arrival.body for arrival in upstream.arrivals) == b"".join(bodies)
+
+
+@pytest.mark.parametrize(
+    ("reply", "delivered", "rejected", "reason"),
+    [
+        pytest.param(partial(0, "deprecated"), 1000, 0, "partial_success", marks=pytest.mark.case("E3"), id="warning"),
+        pytest.param(partial(7, "limits"), 993, 7, "partial_success", id="some-rejected"),
+        pytest.param(partial(9999), 0, 1000, "partial_success", marks=pytest.mark.case("E4"), id="too-many"),
+        pytest.param(partial(-5, "?"), 1000, 0, "partial_success", marks=pytest.mark.case("E4"), id="negative"),
+        pytest.param(Reply(404), 0, 1000, "status", id="wrong-path"),
+        pytest.param(Reply(500), 0, 1000, "status", id="not-retryable"),
+    ],
+)
+async def test_answers_are_booked(upstream, reply, delivered, rejected, reason):
+    """Delivered means accepted by the upstream, not sent."""
+    async with relaying(upstream.url, linger=0.05) as relay:
+        upstream.script.append(reply)
+        await submit(relay)
+        await until(settled(relay))
+        account = relay.ledger.accounts["first"]
+        assert (account.delivered, account.rejected[reason]) == (delivered, rejected)
+        assert len(upstream.arrivals) == 1
+
+
+@pytest.mark.case("E7")
+@pytest.mark.parametrize("after", ["Wed, 21 Oct 2015 07:28:00 GMT", "soon", "-5", "0"])
+async def test_odd_retry_after_loses_nothing(upstream, after):
+    """A date in the past, a word, a negative number and 0 all mean: the usual back-off."""
+    upstream.script.append(Reply(503, headers={"Retry-After": after}))
+    async with relaying(upstream.url, chance=lambda: 0.1) as relay:
+        await submit(relay, 1)
+        await until(settled(relay))
+        assert relay.ledger.accounts["first"].delivered == 100
+        assert relay.ledger.accounts["first"].retries["503"] == 1
+
+
+@pytest.mark.case("E13")
+async def test_a_request_that_is_too_large_is_halved(upstream):
+    """413 to a merged request splits it, down to the single request that is really too large."""
+    upstream.largest = 20_000
+    async with relaying(upstream.url, linger=0.05) as relay:
+        await submit(relay, 10, 10)
+        relay.submit(request(1, filler=30_000), 1)
+        await until(settled(relay))
+        account = relay.ledger.accounts["first"]
+        assert (account.delivered, account.rejected["too_large"]) == (100, 1)
+
+
+async def test_a_poisoned_request_goes_alone(upstream):
+    """400 to a merged request costs the bad request's spans and nobody else's."""
+    upstream.poison = b"POISON"
+    async with relaying(upstream.url, linger=0.05) as relay:
+        await submit(relay, 5)
+        relay.submit(request(3, name="POISON"), 3)
+        await submit(relay, 5)
+        await until(settled(relay))
+        account = relay.ledger.accounts["first"]
+        assert (account.delivered, account.rejected["invalid"]) == (1000, 3)
+    assert upstream.accepted == 1000
+
+
+@pytest.mark.case("E17")
+async def test_an_upstream_that_was_away_gets_everything_once(upstream):
+    """Connection refused loses and doubles nothing, and the first delivery is soon after it came back."""
+    await upstream.stop()
+    async with relaying(upstream.url) as relay:
+        await submit(relay)
+        account = relay.ledger.accounts["first"]
+        await until(lambda: account.retries["connect"] >= 4)
+        await upstream.start()
+        await until(lambda: upstream.arrivals, 2.0)
+        await until(settled(relay))
+        assert account.delivered == 1000
+    assert upstream.accepted == 1000
+    assert upstream.most_inflight == 1
+
+
+@pytest.mark.case("E19")
+async def test_an_upstream_that_never_answers_is_tried_again(upstream):
+    """An attempt ends at its timeout; whoever submits does not notice."""
+    upstream.script.append(Reply(delay=30))
+    async with relaying(upstream.url, patience=0.3, chance=lambda: 0.1) as relay:
+        await submit(relay, 1)
+        await until(settled(relay))
+        account = relay.ledger.accounts["first"]
+        assert (account.delivered, account.retries["timeout"]) == (100, 1)
+
+
+@pytest.mark.case("E20")
+async def test_a_slow_destination_delays_no_other(upstream):
+    """Only the slow one's queue grows."""
+    upstream.always = Reply(delay=30)
+    async with scriptable.listening() as quick, relaying(upstream.url, quick.url) as relay:
+        await submit(relay)
+        slow, fast = relay.ledger.accounts["first"], relay.ledger.accounts["second"]
+        await until(lambda: fast.delivered == 1000)
+        assert (slow.delivered, slow.queue.spans) == (0, 1000)
+
+
+@pytest.mark.case("E21")
+@pytest.mark.parametrize("reset", ["before", "during"])
+async def test_a_reset_connection_is_tried_again(upstream, reset):
+    """A request without a whole answer is sent again, so duplicates are at most what was on its way."""
+    upstream.script.append(Reply(reset=reset))
+    async with relaying(upstream.url, chance=lambda: 0.1) as relay:
+        await submit(relay, 1)
+        await until(settled(relay))
+        account = relay.ledger.accounts["first"]
+        assert (account.delivered, account.retries["disconnect"]) == (100, 1)
+    assert [arrival.spans for arrival in upstream.arrivals] == [100, 100]
+
+
+@pytest.mark.case("F1")
+async def test_a_full_queue_refuses_and_keeps_what_it_has(upstream):
+    """Beyond the capacity a request is refused and counted as such; what was accepted is delivered."""
+    await upstream.stop()
+    body = request(100)
+    async with relaying(upstream.url, queue_bytes=3 * len(body)) as relay:
+        relay.submit(body, 100)
+        relay.submit(body, 100)
+        with pytest.raises(Refused, match="queue_full"):
+            relay.submit(body, 100)
+        assert relay.ledger.refused["queue_full"] == 100
+        assert relay.ledger.received["http"] == 200
+        await upstream.start()
+        await until(settled(relay))
+    assert upstream.accepted == 200
+
+
+async def test_all_destinations_take_a_request_or_none(upstream):
+    """A sender that is refused sends again: nobody may have taken the first one."""
+    body = request(100)
+    async with relaying(upstream.url, upstream.url, queue_bytes=2 * len(body), work=False) as relay:
+        relay.submit(body, 100)
+        first = relay.ledger.accounts["first"]
+        first.delivered += first.queue.settle(1)
+        with pytest.raises(Refused):
+            relay.submit(body, 100)
+        assert [account.accepted for account in relay.ledger.accounts.values()] == [100, 100]
+
+
+@pytest.mark.case("A8")
+async def test_an_envelope_without_spans_goes_nowhere(upstream):
+    """Success, zero spans, and the upstream is not bothered."""
+    async with relaying(upstream.url) as relay:
+        relay.submit(request(0), 0)
+        assert settled(relay)()
+    assert upstream.arrivals == []
+
+
+@pytest.mark.case("H1")
+async def test_drain_delivers_what_is_queued(upstream):
+    """With a healthy upstream nothing is left, and what comes after the start of the drain is refused."""
+    async with relaying(upstream.url, linger=0.05) as relay:
+        await submit(relay, 100)
+        assert await relay.drain(5)
+        with pytest.raises(Refused, match="stopping"):
+            relay.submit(request(), 1)
+        assert relay.ledger.refused["stopping"] == 1
+    assert upstream.accepted == 10_000
+
+
+async def test_drain_against_a_dead_upstream_ends_in_time_and_says_what_is_lost(upstream, caplog):
+    """The budget is kept, the rest is counted as dropped, and the last line has the numbers."""
+    await upstream.stop()
+    caplog.set_level(logging.INFO)
+    async with relaying(upstream.url) as relay:
+        await submit(relay, 2)
+        async with asyncio.timeout(2):
+            assert not await relay.drain(0.3)
+        account = relay.ledger.accounts["first"]
+    assert account.dropped["shutdown"] == 200
+    assert caplog.records[-1].getMessage() == (
+        "traces to first: accepted 200 spans, delivered 0, refused upstream 0, dropped 200 at the end"
+    )
+    await relay.aclose()
+    assert account.dropped["shutdown"] == 200
+
+
+async def test_a_changed_destination_inherits_what_was_queued(upstream):
+    """A reload that mends an endpoint loses no span that the wrong one could not take."""
+    async with relaying("http://127.0.0.1:9", work=False) as relay:
+        relay.submit(request(100), 100)
+        await relay.remove("first", keep=True)
+        task = asyncio.create_task(relay.add("first", sender(upstream.url)).run())
+        await until(settled(relay))
+        assert relay.ledger.accounts["first"].delivered == 100
+        task.cancel()
+    assert upstream.accepted == 100
+
+
+async def test_a_removed_destination_says_what_it_drops(upstream, caplog):
+    """What was owed to a destination that is gone is given up, and told; the others go on."""
+    async with relaying(upstream.url, upstream.url, work=False) as relay:
+        relay.submit(request(5), 5)
+        account = relay.ledger.accounts["second"]
+        await relay.remove("second")
+        relay.submit(request(5), 5)
+        assert account.dropped["removed"] == 5
+        assert (account.accepted, relay.ledger.accounts["first"].accepted) == (5, 10)
+    assert "traces to second: accepted 5 spans" in caplog.text
+
+
+async def test_every_metric_is_there_from_the_start(upstream):
+    """The first scrape has every series of the pipeline at 0, under a name and labels of the contract."""
+    async with relaying(upstream.url) as relay:
+        families = dict(relay.samples())
+        assert set(families) == {name for name in METRICS if name.startswith("outrider_otlp_")}
+        for name, samples in families.items():
+            assert samples, name
+            for sample in samples:
+                assert len(sample.labels) == len(METRICS[name].labels)
+                assert sample.value == 0
+        await submit(relay, 1)
+        await until(settled(relay))
+        after = {(name, sample.labels): sample.value for name, samples in relay.samples() for sample in samples}
+        assert after["outrider_otlp_received_spans_total", ("http",)] == 100
+        assert after["outrider_otlp_delivered_spans_total", ("first",)] == 100
+
+
+async def test_pipeline_tells_every_destination(upstream):
+    """The API shows what came in and, by destination, what became of it."""
+    async with relaying(upstream.url) as relay:
+        await submit(relay, 1)
+        await until(settled(relay))
+        seen = relay.pipeline()
+    assert seen["received_spans"] == {"http": 100}
+    assert seen["destinations"]["first"]["delivered_spans"] == 100
+
+
+async def test_a_relay_without_destinations_accepts():
+    """Nothing is owed to anybody, and that is no error."""
+    relay = Relay({})
+    relay.submit(request(2), 2)
+    assert relay.ledger.received["http"] == 2
+    assert await relay.drain(0.1)
+    await relay.aclose()
