@@ -1,0 +1,1 @@
+"""Alerts on their way out: kept until they are taken, one receiver never in the way of another."""
