@@ -1,0 +1,11 @@
+{{- /* The container of the app, when this chart runs it. */}}
+{{- define "outrider.app" -}}
+name: {{ .Values.app.name }}
+image: {{ .Values.app.image }}
+{{- range $key := list "command" "args" "ports" "env" "envFrom" "resources" "volumeMounts" "securityContext" }}
+{{- with index $.Values.app $key }}
+{{ $key }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
