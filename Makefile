@@ -62,10 +62,11 @@ ci-tools: ## Install the real peers that tests use where present (Debian, root)
 	@sh .ci/tools
 
 lock: $(DEV) ## Write the lock files anew from pyproject.toml
-	@for set in "runtime" "demo --extra demo --group build" "dev --extra demo --group build --group dev"; do \
+	@for set in "build --group build" "runtime pyproject.toml" "demo pyproject.toml --extra demo --group build" \
+		"dev pyproject.toml --extra demo --group build --group dev"; do \
 		set -- $$set; name=$$1; shift; \
 		$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-			pyproject.toml "$$@" -o requirements/$$name.txt; done
+			"$$@" -o requirements/$$name.txt; done
 
 clean: ## Remove what was made here
 	@rm -rf $(VENV) .demo dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 
-from agent.cli import COMMANDS, OK, USAGE, Stop
+from agent.cli import COMMANDS, CONFIG, OK, USAGE, Stop
 from outrider import __version__
 
 
@@ -46,7 +46,8 @@ def _run(name: str, words: list[str]) -> int:
 
 
 def _say(text: str, code: int) -> int:
-    print(f"outrider: {text}", file=sys.stderr)  # noqa: T201
+    # Problems of a file begin with its place, as an editor wants them.
+    print(text if code == CONFIG else f"outrider: {text}", file=sys.stderr)  # noqa: T201
     return code
 
 

@@ -27,9 +27,9 @@ def address(args: argparse.Namespace, default: str, setting: str) -> str:
         return str(args.url)
     if not args.config:
         return default
-    from agent.cli.open import open_config
+    from agent.cli.open import open_plan
 
-    listen = open_config(args.config).file.listen
+    listen = open_plan(args.config).plan.file.listen
     where = listen.public if setting == "listen.public" else listen.admin
     if where.path:
         return f"unix:{where.path}"

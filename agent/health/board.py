@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from agent.events import Observation, Outcome
 from agent.health.flapping import Flapping
 from agent.health.state import Edge, Machine, Rules, State
+from probes.base import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class View:
     failures: int = 0
     first_failure: float | None = None
     last_success_at: float | None = None  # wall clock
+    readings: tuple[Reading, ...] = ()  # the newest known; none after a failure that read nothing
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def overlays(self) -> tuple[str, ...]:
@@ -62,6 +65,8 @@ class _Entry:
     flapping: Flapping = field(default_factory=Flapping)
     last_ended: float = 0.0
     last_success_at: float | None = None
+    readings: tuple[Reading, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Board:
@@ -89,6 +94,10 @@ class Board:
             entry.flapping.observe(seen.outcome is not Outcome.FAIL)
         if seen.outcome in {Outcome.PASS, Outcome.WARN}:
             entry.last_success_at = seen.at
+        # A check of a new connection alone reads nothing: the numbers before it still hold. A failure ends them.
+        if seen.measurement.readings or seen.outcome is Outcome.FAIL:
+            entry.readings = seen.measurement.readings
+        entry.facts = seen.measurement.facts or entry.facts
         return entry.machine.observe(seen)
 
     def machine(self, name: str) -> Machine:
@@ -116,4 +125,6 @@ def _view(entry: _Entry, now: float) -> View:
         failures=machine.failures,
         first_failure=machine.first_failure,
         last_success_at=entry.last_success_at,
+        readings=entry.readings,
+        facts=entry.facts,
     )

@@ -1,7 +1,7 @@
 """What the attempts of the probes look like on the metrics page: a view of counters and of the board."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.events import Observation, Outcome
@@ -9,7 +9,7 @@ from agent.health.board import Member, View
 from agent.health.state import State
 from exporters.base import Histogram, Sample
 from exporters.contract import PROBE_BUCKETS, Metric, facts_family, reading_family
-from probes.base import Probe, Reading, ReadingSpec
+from probes.base import Probe, ReadingSpec
 from probes.reason import Reason
 
 Key = tuple[str, str, str, str]  # path, phase, outcome, reason
@@ -24,9 +24,8 @@ class _Seen:
     attempts: dict[Key, int] = field(default_factory=dict)
     buckets: list[int] = field(default_factory=lambda: [0] * len(PROBE_BUCKETS))
     seconds: float = 0.0
+    last_seconds: float | None = None
     phases: dict[str, float] = field(default_factory=dict)
-    readings: tuple[Reading, ...] = ()
-    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -55,20 +54,17 @@ class ProbeMetrics:
             return
         key = (seen.path, seen.phase, seen.outcome, seen.reason)
         entry.attempts[key] = entry.attempts.get(key, 0) + 1
+        entry.last_seconds = seen.seconds
         for phase, spent in seen.measurement.phases.items():
             entry.phases[phase] = entry.phases.get(phase, 0.0) + spent
         if seen.outcome in {Outcome.PASS, Outcome.WARN}:
             entry.buckets[bisect_left(PROBE_BUCKETS, seen.seconds)] += 1
             entry.seconds += seen.seconds
-        # A check of a new connection alone reads nothing: the numbers before it still hold. A failure ends them.
-        if seen.measurement.readings or seen.outcome is Outcome.FAIL:
-            entry.readings = seen.measurement.readings
-        if seen.measurement.facts:
-            entry.facts = seen.measurement.facts
 
     def samples(self) -> Iterable[tuple[str | Metric, Iterable[Sample | Histogram]]]:
         """All families about probes."""
-        yield from self._states()
+        views = [view for view in self.views().values() if view.member.name in self._seen]
+        yield from _states(views)
         entries = self._seen.items()
         yield (
             "outrider_probe_attempts_total",
@@ -79,28 +75,24 @@ class ProbeMetrics:
             ],
         )
         yield "outrider_probe_duration_seconds", [_histogram(name, e) for name, e in entries]
+        lasts = [Sample((name,), e.last_seconds) for name, e in entries if e.last_seconds is not None]
+        yield "outrider_probe_last_duration_seconds", lasts
         yield (
             "outrider_probe_phase_seconds_total",
             [Sample((name, phase), spent) for name, e in entries for phase, spent in e.phases.items()],
         )
-        for name, entry in entries:
-            yield from _readings(name, entry)
-            if entry.facts and entry.cls.facts:
-                values = tuple(entry.facts.get(fact, "") for fact in entry.cls.facts)
-                yield facts_family(entry.member.type, entry.cls.facts), [Sample((name, *values), 1.0)]
+        for view in views:
+            yield from _measured(view, self._seen[view.member.name].cls)
 
-    def _states(self) -> Iterable[tuple[str, Iterable[Sample]]]:
-        views = [view for view in self.views().values() if view.member.name in self._seen]
-        up = (State.UP, State.DEGRADED)
-        yield (
-            "outrider_probe_up",
-            [Sample((v.member.name, v.member.type), float(v.state in up)) for v in views],
-        )
-        yield "outrider_probe_state", [sample for view in views for sample in _state_set(view)]
-        yield (
-            "outrider_probe_last_success_timestamp_seconds",
-            [Sample((v.member.name,), v.last_success_at) for v in views if v.last_success_at is not None],
-        )
+
+def _states(views: Sequence[View]) -> Iterable[tuple[str, Iterable[Sample]]]:
+    up = (State.UP, State.DEGRADED)
+    yield "outrider_probe_up", [Sample((v.member.name, v.member.type), float(v.state in up)) for v in views]
+    yield "outrider_probe_state", [sample for view in views for sample in _state_set(view)]
+    yield (
+        "outrider_probe_last_success_timestamp_seconds",
+        [Sample((v.member.name,), v.last_success_at) for v in views if v.last_success_at is not None],
+    )
 
 
 def _state_set(view: View) -> Iterable[Sample]:
@@ -119,12 +111,17 @@ def _histogram(name: str, entry: _Seen) -> Histogram:
     return Histogram((name, entry.member.type), tuple(cumulative), entry.seconds)
 
 
-def _readings(name: str, entry: _Seen) -> Iterable[tuple[Metric, Iterable[Sample]]]:
-    for reading in entry.readings:
+def _measured(view: View, cls: type[Probe]) -> Iterable[tuple[Metric, Iterable[Sample]]]:  # type: ignore[type-arg]
+    """Readings and facts of one probe: families that its class makes."""
+    name, type_ = view.member.name, view.member.type
+    for reading in view.readings:
         if reading.value is None:
             continue
-        spec = entry.cls.readings.get(reading.name) or ReadingSpec(f"{reading.name} as the probe read it.")
+        spec = cls.readings.get(reading.name) or ReadingSpec(f"{reading.name} as the probe read it.")
         item = spec.item or ("item" if reading.item else "")
         labels = (name, reading.item) if item else (name,)
-        family = reading_family(entry.member.type, reading.name, reading.unit, reading.kind, item, spec.help)
+        family = reading_family(type_, reading.name, reading.unit, reading.kind, item, spec.help)
         yield family, [Sample(labels, reading.value)]
+    if view.facts and cls.facts:
+        values = tuple(view.facts.get(fact, "") for fact in cls.facts)
+        yield facts_family(type_, cls.facts), [Sample((name, *values), 1.0)]

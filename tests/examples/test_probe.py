@@ -10,7 +10,7 @@ import pytest
 from agent.health.judge import Judge
 from agent.scheduler.attempt import Runner
 from probes.base import ProbeContext
-from probes.registry import find
+from probes.registry import PROBES
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 def spool_class(monkeypatch):
     """The example's class, found as a user would name it."""
     monkeypatch.syspath_prepend(str(ROOT / "examples" / "probe"))
-    yield find("spool:Spool")
+    yield PROBES.find("spool:Spool")
     sys.modules.pop("spool", None)
 
 

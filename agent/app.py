@@ -1,0 +1,317 @@
+"""The composition root: alone names concrete parts, starts them, swaps them, stops them in reverse."""
+
+import asyncio
+import gc
+import logging
+import platform
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.alerting.engine import AlertEngine
+from agent.assemble import Part, Plan
+from agent.events import Observation
+from agent.guard import Guard
+from agent.health.board import Board
+from agent.health.state import State
+from agent.lifecycle import Lifecycle
+from agent.outbox.deliver import Outbox
+from agent.pulse import Pulse, cgroup_throttled
+from agent.readiness.policy import Verdict, decide, unjudged, why
+from agent.relay.relay import Relay
+from agent.reload import Print, Reloader
+from agent.scheduler.metrics import ProbeMetrics
+from agent.scheduler.tasks import Planned, Scheduler
+from agent.slo.engine import SloEngine
+from agent.sockets import CannotListen
+from agent.web import listeners
+from agent.web.desk import Desk
+from config.errors import ConfigError, Problem
+from config.types import ListenAddress
+from exporters.base import Sample, SampleSource
+from exporters.contract import Metric, service_family
+from outrider import __version__
+from probes.base import Probe, ProbeContext
+
+log = logging.getLogger(__name__)
+
+TICK = 1.0  #: seconds between two evaluations of the objectives
+FLUSH = 5.0  #: seconds at the end for spans, and then for alerts, that still wait
+
+Opener = Callable[[ListenAddress], Any]  # -> an async context manager that listens
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the configuration comes from. `read` raises ConfigError; `masked` is what the API shows of it."""
+
+    read: Callable[[], Plan]
+    seen: Print  # the files as they were when the first plan was read
+    files: Callable[[], Iterable[Path]]
+    masked: Callable[[], Mapping[str, Any]]
+
+
+class App:
+    """One agent. `run` is its life; `plan` is what is in force, `judged` False while there is no valid file at all."""
+
+    def __init__(self, plan: Plan, source: Source, *, judged: bool = True) -> None:
+        self.plan, self.source, self.judged = plan, source, judged
+        self.lifecycle = Lifecycle(float(plan.file.readiness.drain))
+        self.pulse = Pulse(throttled=cgroup_throttled())
+        self.guard, self.board = Guard(), Board()
+        self.metrics = ProbeMetrics(self.views)
+        self.slos = SloEngine()
+        self.alerts = AlertEngine(self.slos, state_of=self._state_of)
+        self.outbox, self.relay = Outbox({}), Relay({})
+        self.scheduler = Scheduler(self.board, [self._observe], self.pulse.stalled)
+        self.reloader = Reloader(source.read, self.swap, source.files, source.seen, successful=judged)
+        self._listening: dict[str, tuple[ListenAddress, AsyncExitStack]] = {}
+        self._running: dict[str, Planned] = {}
+        self._sending: dict[str, Part] = {}
+        self._notifying: dict[str, Part] = {}
+        self._stopping, self._at_once = asyncio.Event(), asyncio.Event()
+
+    async def run(self) -> None:
+        """Start, serve until told to stop, drain, stop. Raises ConfigError when a port is taken."""
+        async with AsyncExitStack() as stack:
+            # Left in reverse: first nobody asks us any more, then we ask nobody, then what waits is sent.
+            stack.push_async_callback(self._flush)
+            stack.push_async_callback(self.scheduler.aclose)
+            stack.push_async_callback(self._close_listeners)
+            stack.enter_context(self._signals())
+            self.guard.start("pulse", self.pulse.run)
+            await self._apply(self.plan)
+            self.lifecycle.configured = True
+            # What start-up made lives as long as we do: a full collection that walks it would stall the loop 6 to 8 ms.
+            gc.collect()
+            gc.freeze()
+            self.guard.start("slo", self._evaluate)
+            self.guard.start("reload", self.reloader.run)
+            log.info("started: %s", ", ".join(f"{name} on {at}" for name, (at, _) in self._listening.items()))
+            await self._until_stopped()
+
+    async def swap(self, plan: Plan) -> tuple[str, ...]:
+        """Put another plan in force; what did not change is not touched. Returns what changed, in sentences."""
+        changes = await self._apply(plan)
+        self.plan, self.judged = plan, True
+        self.lifecycle.drain_seconds = float(plan.file.readiness.drain)
+        return changes
+
+    def stop(self) -> None:
+        """The first time: unready at once, stop after the drain. The second time: stop now."""
+        if self._stopping.is_set():
+            self._at_once.set()
+            return
+        self.lifecycle.drain()
+        log.info("draining for %.3g s; a second signal stops at once", self.lifecycle.drain_left())
+        self._stopping.set()
+
+    def verdict(self, exclude: frozenset[str] = frozenset()) -> Verdict:
+        """May this replica get traffic, now."""
+        draining = self.lifecycle.draining
+        if not self.judged:
+            return unjudged(draining=draining)
+        return decide(self.views(), self.plan.policy, draining=draining, exclude=exclude)
+
+    def views(self) -> Mapping[str, Any]:
+        """Every probe as it is believed to be now."""
+        return self.board.view(time.monotonic())
+
+    # -- applying a plan -------------------------------------------------------------------------------------------
+
+    async def _apply(self, plan: Plan) -> tuple[str, ...]:
+        changes = await self._listen(plan)
+        changes += await self._send(plan)
+        changes += await self._notify(plan)
+        changes += await self._probe(plan)
+        self.slos.configure(plan.objectives)
+        self.alerts.configure(plan.routes, dict(plan.file.labels))
+        return tuple(changes)
+
+    async def _listen(self, plan: Plan) -> list[str]:
+        """Open what is new before closing what is old; a port that is taken refuses the whole plan."""
+        opened: dict[str, tuple[ListenAddress, AsyncExitStack]] = {}
+        wanted = self._addresses(plan)
+        try:
+            for name, (address, opener) in wanted.items():
+                if name in self._listening and self._listening[name][0] == address:
+                    continue
+                stack = AsyncExitStack()
+                await stack.enter_async_context(opener(address))
+                opened[name] = (address, stack)
+        except CannotListen as error:
+            for _, stack in opened.values():
+                await stack.aclose()
+            raise ConfigError((Problem("", str(error)),)) from None
+        leaving = [name for name in self._listening if name in opened or name not in wanted]
+        for name in leaving:
+            await self._listening.pop(name)[1].aclose()
+        self._listening |= opened
+        return [f"{name} listens on {address}" for name, (address, _) in opened.items()]
+
+    def _addresses(self, plan: Plan) -> dict[str, tuple[ListenAddress, Opener]]:
+        desk, listen = self._desk(), plan.file.listen
+        wanted: dict[str, tuple[ListenAddress, Opener]] = {
+            "listen.public": (listen.public, lambda address: listeners.public(desk, address)),
+            "listen.admin": (listen.admin, lambda address: listeners.admin(desk, address)),
+        }
+        if plan.file.traces:
+            from agent.receiver.listener import otlp_http  # noqa: PLC0415 - protobuf only where spans are taken
+
+            receive = plan.file.traces.receive.http
+            wanted["traces.receive.http"] = (receive, lambda address: otlp_http(self.relay, address))
+        return wanted
+
+    async def _send(self, plan: Plan) -> list[str]:
+        gone, new = _difference(self._sending, plan.senders)
+        for name in gone:
+            await self.guard.stop(f"relay {name}")
+            await self.relay.remove(name, keep=name in new)
+        for name in new:
+            part = plan.senders[name]
+            destination = self.relay.add(name, part.cls(part.options))
+            self.guard.start(f"relay {name}", destination.run)
+        self._sending = dict(plan.senders)
+        return _sentences("destination", gone, new)
+
+    async def _notify(self, plan: Plan) -> list[str]:
+        gone, new = _difference(self._notifying, plan.notifiers)
+        if gone or new or not self._notifying:
+            before = self.outbox
+            await self.guard.stop("outbox")
+            made = {name: part.cls(part.options) for name, part in plan.notifiers.items()}
+            self.outbox = Outbox(made, before=before)
+            await before.aclose()
+            self.guard.start("outbox", self.outbox.run)
+        self._notifying = dict(plan.notifiers)
+        return _sentences("receiver", gone, new)
+
+    async def _probe(self, plan: Plan) -> list[str]:
+        gone, new = _difference(self._running, plan.probes)
+        await self.scheduler.stop(gone)
+        for name in gone:
+            self.metrics.leave(name)
+        for name in new:
+            planned = plan.probes[name]
+            self.metrics.enter(planned.member, planned.cls)
+            self.scheduler.start(planned, _maker(planned))
+        self._running = dict(plan.probes)
+        return _sentences("probe", gone, new)
+
+    # -- while it runs ---------------------------------------------------------------------------------------------
+
+    def _observe(self, seen: Observation) -> None:
+        """One attempt to everyone who listens: belief first, so that the others see the state it led to."""
+        edge = self.board.record(seen)
+        self.metrics.observe(seen)
+        self.slos.observe(seen)
+        if edge is None:
+            return
+        level = logging.WARNING if edge.after in {State.DOWN, State.DEGRADED} else logging.INFO
+        view = self.views().get(seen.probe)
+        because = f": {why(view)}" if view and edge.after is not State.UP else ""
+        log.log(level, "probe %s is %s (was %s)%s", edge.probe, edge.after, edge.before, because)
+
+    async def _evaluate(self) -> None:
+        while True:
+            for notice in self.alerts.tick(time.time()):
+                log.warning("alert %s", notice.alert.annotations.get("summary", notice.alert.name))
+                self.outbox.post(notice)
+            await asyncio.sleep(TICK)
+
+    def _state_of(self, probe: str) -> str:
+        view = self.views().get(probe)
+        return str(view.state) if view else ""
+
+    def _desk(self) -> Desk:
+        return Desk(
+            service=self.plan.file.service,
+            version=__version__,
+            verdict=self.verdict,
+            views=self.views,
+            lifecycle=self.lifecycle,
+            live=self.pulse.live,
+            sources=self._sources,
+            config=self.source.masked,
+            reload=self.reloader.reload,
+            pipeline=self.relay.pipeline,
+            slos=self.slos.view,
+            alerts=self.alerts.view,
+            blackbox_names=lambda: self.plan.file.metrics.blackbox_names,
+        )
+
+    def _sources(self) -> tuple[SampleSource, ...]:
+        parts: tuple[SampleSource, ...] = (self.metrics, self.scheduler, self.pulse, self.guard, self.reloader)
+        return (*parts, self.relay, self.slos, self.alerts, self.outbox, self)
+
+    def samples(self) -> Iterable[tuple[str | Metric, Iterable[Sample]]]:
+        """What the agent says of itself as a whole."""
+        verdict, labels = self.verdict(), self.plan.file.labels
+        yield "outrider_ready", [Sample((), float(verdict.ready))]
+        yield "outrider_readiness_brake_open", [Sample((), float(verdict.held_open))]
+        yield "outrider_unjudged", [Sample((), float(verdict.unjudged))]
+        yield "outrider_draining", [Sample((), float(verdict.draining))]
+        yield "outrider_build_info", [Sample((__version__, platform.python_version()), 1.0)]
+        yield service_family(tuple(labels)), [Sample((self.plan.file.service, *labels.values()), 1.0)]
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        wanted = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._reload_soon}
+        for number, act in wanted.items():
+            loop.add_signal_handler(number, act)
+        try:
+            yield
+        finally:
+            for number in wanted:
+                loop.remove_signal_handler(number)
+
+    def _reload_soon(self) -> None:
+        async def once() -> None:
+            await self.reloader.reload()
+
+        self.guard.start("reload on SIGHUP", once)
+
+    async def _until_stopped(self) -> None:
+        await self._stopping.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.lifecycle.drain_left()):
+                await self._at_once.wait()
+
+    async def _close_listeners(self) -> None:
+        while self._listening:
+            _, (_, stack) = self._listening.popitem()
+            await stack.aclose()
+
+    async def _flush(self) -> None:
+        """What was accepted is sent, as far as a few seconds allow; what is left is counted and told."""
+        await self.relay.drain(FLUSH)
+        await self.outbox.flush(FLUSH)
+        await self.guard.aclose()
+        await self.relay.aclose()
+        await self.outbox.aclose()
+
+
+def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """(names to stop, names to start): what changed is in both."""
+    gone = [name for name, part in before.items() if after.get(name) != part]
+    new = [name for name, part in after.items() if before.get(name) != part]
+    return gone, new
+
+
+def _sentences(noun: str, gone: Iterable[str], new: Iterable[str]) -> list[str]:
+    gone, new = list(gone), list(new)
+    restarted = [f"{noun} {name} restarted" for name in new if name in gone]
+    started = [f"{noun} {name} started" for name in new if name not in gone]
+    return restarted + started + [f"{noun} {name} stopped" for name in gone if name not in new]
+
+
+def _maker(planned: Planned) -> Callable[[], Probe[Any]]:
+    context = ProbeContext(planned.member.name, planned.service, planned.member.timeout)
+    return lambda: planned.cls(planned.options, context)

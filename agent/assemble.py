@@ -1,0 +1,201 @@
+"""File and registries -> a plan: everything typed and checked, nothing opened. Run, check and reload all use it."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.events import Outcome
+from agent.health.board import Member
+from agent.health.judge import Bound
+from agent.health.state import Rules
+from agent.readiness.policy import Policy
+from agent.scheduler.tasks import Planned
+from agent.scheduler.timetable import Pace
+from agent.slo.objective import Objective
+from agent.slo.track import slot_seconds
+from config.convert import convert, suggestion
+from config.errors import Problems
+from config.kinds import Kinds
+from config.model import File
+from config.options import Options
+from config.schema import json_schema
+from config.sections.alerts import Route
+from config.sections.probes import ProbeEntry
+from config.sections.slos import Slo
+from exporters.registry import NOTIFIERS, SENDERS
+from probes.base import Kind, Probe
+from probes.registry import PROBES
+
+#: Threshold key -> is it an upper limit, and what crossing it is.
+_SIDES = {
+    "degraded_above": (True, Outcome.WARN),
+    "degraded_below": (False, Outcome.WARN),
+    "down_above": (True, Outcome.FAIL),
+    "down_below": (False, Outcome.FAIL),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A plug-in that is not a probe: its class and its options. Two equal ones need no restart."""
+
+    cls: type[Any]
+    options: Options
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What shall run. Comparing two of them tells what a reload has to touch."""
+
+    file: File
+    probes: Mapping[str, Planned]
+    senders: Mapping[str, Part]
+    notifiers: Mapping[str, Part]
+    objectives: tuple[Objective, ...]
+    routes: tuple[Route, ...]
+    policy: Policy
+
+
+def assemble(file: File, problems: Problems) -> Plan:
+    """The plan for this file. What is wrong is added to `problems`; then the plan must not be used."""
+    probes = {name: planned for name, entry in file.probes.items() if (planned := _probe(file, name, entry, problems))}
+    traces = file.traces.forward if file.traces else {}
+    senders = _parts("traces.forward", traces, SENDERS.find, problems)
+    notifiers = _parts("alerts.receivers", file.alerts.receivers, NOTIFIERS.find, problems)
+    objectives = tuple(_objectives(file, problems))
+    return Plan(
+        file, probes, senders, notifiers, objectives, file.alerts.routes, Policy(file.readiness.fail_on_degraded)
+    )
+
+
+def kinds(file: File) -> Kinds:
+    """The options of every kind that this file uses: what is secret in it is known by type."""
+    used = {entry.type for entry in file.probes.values()}
+    senders = {entry.type for entry in (file.traces.forward.values() if file.traces else ())}
+    receivers = {entry.type for entry in file.alerts.receivers.values()}
+    return Kinds(
+        {name: PROBES.find(name).options_type for name in used},
+        {name: SENDERS.find(name).options_type for name in senders},
+        {name: NOTIFIERS.find(name).options_type for name in receivers},
+    )
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the file, with every kind that is installed."""
+    return json_schema(
+        File,
+        Kinds(
+            {name: cls.options_type for name, cls in PROBES.available().items()},
+            {name: cls.options_type for name, cls in SENDERS.available().items()},
+            {name: cls.options_type for name, cls in NOTIFIERS.available().items()},
+        ),
+    )
+
+
+def slug(type_: str) -> str:
+    """The name of a probe's type in metrics and labels: `spool` for the dotted `acme.probes:Spool`."""
+    return re.sub(r"[^a-z0-9_]", "_", type_.rpartition(":")[2].rpartition(".")[2].lower())
+
+
+def _probe(file: File, name: str, entry: ProbeEntry, problems: Problems) -> Planned | None:
+    path = f"probes.{name}"
+    try:
+        cls = PROBES.find(entry.type)
+    except LookupError as error:
+        problems.add(f"{path}.type", str(error), entry.rest.position)
+        return None
+    options = convert(entry.rest, cls.options_type, problems, path)
+    if options is None:
+        return None
+    member = Member(
+        name,
+        slug(entry.type),
+        cls.target(options),
+        entry.when_down or cls.default_when_down(options),
+        entry.shared,
+        cls.steady,
+        float(entry.interval),
+        float(entry.timeout),
+        Rules(entry.failure_threshold, entry.success_threshold, entry.failures_of),
+        entry.description,
+        entry.runbook_url,
+    )
+    pace = Pace(float(entry.interval), float(entry.fast_interval), float(entry.slow_interval), float(entry.fresh_every))
+    bounds = tuple(_bounds(cls, path, entry, problems))
+    return Planned(member, pace, bounds, options, cls, file.service, entry.invert)
+
+
+def _bounds(cls: type[Probe[Any]], path: str, entry: ProbeEntry, problems: Problems) -> Iterator[Bound]:
+    written = {name for bounds in entry.bounds.values() for name in bounds}
+    for key, bounds in entry.bounds.items():
+        above, outcome = _SIDES[key]
+        for name, limit in bounds.items():
+            if wrong := _misfit(cls, name, limit.unit):
+                problems.add(f"{path}.{key}.{name}", wrong, entry.rest.position)
+            yield Bound(name, limit.value, above, outcome, limit.per_second)
+        for name, value in cls.default_thresholds.get(key, {}).items():
+            if name not in written:
+                yield Bound(name, value, above, outcome)
+
+
+def _misfit(cls: type[Probe[Any]], name: str, unit: str) -> str:
+    """What is wrong with a threshold of this unit on this reading; "" when it fits."""
+    if name == "duration" or name.startswith("phase."):
+        return "" if unit == "seconds" else "is a duration; write one such as 300ms"
+    spec = cls.readings.get(name)
+    if spec is None:
+        return f"the kind has no such reading; {suggestion(name, (*cls.readings, 'duration'))}" if cls.readings else ""
+    if (spec.kind is Kind.COUNTER) != (unit == "rate"):
+        return "only grows; write a rate such as 5/min" if unit != "rate" else "is no counter; write a plain limit"
+    if unit in {"rate", "", spec.unit}:
+        return ""
+    right = {"ratio": "a ratio such as 80%", "seconds": "a duration such as 10s", "bytes": "a size such as 64MiB"}
+    return f"does not fit its unit; write {right.get(spec.unit, 'a plain number')}"
+
+
+def _parts(
+    path: str, entries: Mapping[str, Any], find: Callable[[str], type[Any]], problems: Problems
+) -> Mapping[str, Part]:
+    found: dict[str, Part] = {}
+    for name, entry in entries.items():
+        try:
+            cls = find(entry.type)
+        except LookupError as error:
+            problems.add(f"{path}.{name}.type", str(error), entry.rest.position)
+            continue
+        options = convert(entry.rest, cls.options_type, problems, f"{path}.{name}")
+        if options is not None:
+            found[name] = Part(cls, options)
+    return found
+
+
+def _objectives(file: File, problems: Problems) -> Iterator[Objective]:
+    for name, slo in file.objectives.items():
+        probe = file.probes.get(slo.sli.probe)
+        if probe is None:
+            continue
+        path = f"slos.{name}" if name in file.slos else f"probes.{name}.slo"
+        try:
+            yield _objective(file.service, name, slo, probe)
+        except ValueError as error:
+            problems.add(path, str(error), probe.rest.position)
+
+
+def _objective(service: str, name: str, slo: Slo, probe: ProbeEntry) -> Objective:
+    interval, timeout = float(probe.interval), float(probe.timeout)
+    return Objective(
+        name,
+        service,
+        slo.objective.value,
+        slo.sli.probe,
+        window_seconds=int(slo.window),
+        stale_after=3 * interval + timeout,
+        slot_seconds=slot_seconds(interval),
+        min_bad=slo.alerts.min_bad,
+        min_events=slo.alerts.min_events,
+        for_seconds=float(slo.alerts.for_),
+        keep_firing_seconds=float(slo.alerts.keep_firing_for),
+        description=slo.description,
+        runbook_url=slo.runbook_url,
+    )

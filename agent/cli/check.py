@@ -1,0 +1,145 @@
+"""`outrider check`: is the configuration right, and what will it do, in sentences."""
+
+import argparse
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from agent.assemble import Plan
+from agent.cli import OK
+from agent.cli.open import add_config, open_plan
+from agent.scheduler.tasks import Planned
+from config.types import Duration
+
+HELP = "Validate the configuration, explain it in sentences, and warn of what it may do to you."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The file, the schema, the form of the answer."""
+    add_config(parser)
+    parser.add_argument("--schema", action="store_true", help="print the JSON Schema of the configuration instead")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print what the file means. Exit codes: 0 it can be used, 78 it cannot."""
+    if args.schema:
+        from agent.assemble import schema
+
+        print(json.dumps(schema(), indent=2))
+        return OK
+    opened = open_plan(args.config)
+    said, warned = list(explain(opened.plan)), list(warnings(opened.plan))
+    source = opened.loaded.source if opened.loaded else ""
+    if args.json:
+        print(json.dumps({"source": source, "explanation": said, "warnings": warned}, indent=2))
+        return OK
+    if source == "environment" and opened.loaded:
+        print(f"# No file: this is what the environment amounts to.\n{opened.loaded.raw.decode()}")
+    print(f"{source}: valid.\n")
+    for line in said:
+        print(line)
+    for line in warned:
+        print(f"\nwarning: {line}")
+    return OK
+
+
+def explain(plan: Plan) -> Iterator[str]:
+    """What the plan does, one sentence a line."""
+    file = plan.file
+    yield f"Beside {file.service}: verdicts and metrics on {file.listen.public}, page and API on {file.listen.admin}."
+    if not plan.probes:
+        yield "No probes: the replica is always ready."
+    for name, planned in plan.probes.items():
+        yield f"{name} ({planned.member.type}{_at(planned)}): {_cadence(planned)} {_consequence(planned)}"
+        yield from (f"  {line}" for line in _thresholds(planned))
+    for name in plan.senders:
+        receive = file.traces.receive.http if file.traces else ""
+        yield f"Spans sent to {receive} are forwarded to {name}, kept in memory meanwhile."
+    for objective in plan.objectives:
+        budget = Duration(round(float(objective.budget) * objective.window_seconds))
+        yield (
+            f"SLO {objective.name}: {objective.percent} over {objective.window}, a budget of {_minutes(budget)}; "
+            f"a full outage pages after {_pages_after(objective)}."
+        )
+    if plan.objectives and not plan.notifiers:
+        yield "Alerts are shown on the page and in the metrics only: no receivers."
+    for route in plan.routes:
+        what = ", ".join(f"{key}={value}" for key, value in route.match.items()) or "all others"
+        yield f"Alerts with {what} go to {', '.join(route.to)}."
+    yield f"After a request to stop it serves on, unready, for {file.readiness.drain}."
+
+
+def warnings(plan: Plan) -> Iterator[str]:
+    """What the owner may not have meant."""
+    for name, planned in plan.probes.items():
+        member = planned.member
+        if member.when_down == "unready" and not member.shared and not _local(planned):
+            yield (
+                f"{name} is not on this machine: if all replicas use the same one, its outage takes every replica out "
+                f"at once. Write `shared: true`, or `when_down: degraded`."
+            )
+        if member.shared and member.when_down == "unready":
+            yield f"{name} is shared and there is no peer view: while it is down the replica stays, ready and degraded."
+    if plan.file.state_dir is None:
+        yield "no `state_dir`: budgets and alerts start anew at each restart, and there is no last good configuration."
+    if plan.objectives and not plan.notifiers:
+        yield "there are SLOs but no `alerts.receivers`: nobody is called."
+
+
+def _local(planned: Planned) -> bool:
+    target = planned.member.target
+    return not target or any(word in target for word in ("127.", "localhost", "[::1]", "unix:", "/tmp/", "/run/"))  # noqa: S108 - compared
+
+
+def _at(planned: Planned) -> str:
+    return f" at {planned.member.target}" if planned.member.target else ""
+
+
+def _cadence(planned: Planned) -> str:
+    pace, member = planned.pace, planned.member
+    every, fast, timeout = Duration(pace.interval), Duration(pace.fast), Duration(member.timeout)
+    # The first failure is seen at the interval, those that confirm it at the fast one.
+    seconds = pace.interval + (member.rules.failure_threshold - 1) * pace.fast + member.timeout
+    return (
+        f"asked every {every} (every {fast} while its state may change), {timeout} at most; down after "
+        f"{member.rules.failure_threshold} failures in a row, {Duration(round(seconds, 1))} at the latest;"
+    )
+
+
+def _consequence(planned: Planned) -> str:
+    member = planned.member
+    if member.when_down == "unready" and member.shared:
+        return "then the replica is degraded and stays ready, because the dependency is shared."
+    words = {
+        "unready": "then the replica is unready.",
+        "degraded": "then the replica is degraded and stays ready.",
+        "ignore": "then nothing follows for the replica.",
+    }
+    return words[member.when_down]
+
+
+def _thresholds(planned: Planned) -> Iterator[str]:
+    for bound in planned.bounds:
+        side = "above" if bound.above else "below"
+        limit = f"{bound.limit:g}/s" if bound.per_second else _limit(planned, bound.reading, bound.limit)
+        yield f"{'fails' if bound.outcome == 'fail' else 'warns'} while {bound.reading} is {side} {limit}"
+
+
+def _limit(planned: Planned, reading: str, limit: float) -> str:
+    spec = planned.cls.readings.get(reading)
+    unit = spec.unit if spec else "seconds" if reading == "duration" or reading.startswith("phase.") else ""
+    shown: dict[str, Any] = {"ratio": f"{limit:.4g}", "seconds": Duration(limit)}
+    return f"{limit * 100:g}%" if unit == "ratio" else str(shown.get(unit, f"{limit:g}"))
+
+
+def _minutes(budget: Duration) -> str:
+    return f"{budget / 60:.4g} min"
+
+
+def _pages_after(objective: Any) -> str:
+    """Slots that must be bad: more than threshold x window, and `min_bad` of them."""
+    from agent.slo.windows import PAGE_QUICK
+
+    needed = int(objective.threshold * PAGE_QUICK.long_seconds / objective.slot_seconds) + 1
+    return str(Duration(max(needed, objective.min_bad) * objective.slot_seconds))

@@ -1,0 +1,225 @@
+"""`outrider run` as a process: start, signals, reload, bad files, ports."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from tests.running import ROOT, agent
+
+pytestmark = pytest.mark.e2e
+
+QUIET = "probes: {me: {type: memory, of: self, interval: 200ms}}\n"
+
+
+def outrider(*words, env=None):
+    """One command to its end."""
+    command = [sys.executable, "-m", "outrider", *words]
+    return subprocess.run(command, cwd=ROOT, env=env or os.environ, capture_output=True, text=True, timeout=30)
+
+
+@pytest.fixture(scope="module")
+def running():
+    """One agent for the tests that do not stop it."""
+    with agent(QUIET) as one:
+        one.until("/readyz/me")
+        yield one
+
+
+def test_answers_what_a_balancer_and_a_person_ask(running):
+    """Live, ready, started, metrics, page: all there."""
+    assert {running.get(path)[0] for path in ("/livez", "/readyz", "/startupz", "/metrics", "/readyz/me")} == {200}
+    assert b"outrider_ready 1.0" in running.get("/metrics")[1]
+    assert running.get("/", running.admin)[0] == 200
+
+
+def test_the_metrics_page_has_every_family_of_the_parts_that_run(running):
+    """Counters exist at 0 before anything happened."""
+    page = running.get("/metrics")[1].decode()
+    for line in (
+        'outrider_probe_attempts_total{outcome="fail"',
+        "outrider_event_loop_lag_seconds",
+        "outrider_config_last_reload_successful 1.0",
+        'outrider_task_restarts_total{task="slo"} 0.0',
+        'outrider_info{service="bench"} 1.0',
+    ):
+        assert line in page
+
+
+@pytest.mark.parametrize(("url", "code"), [("", 0), ("http://127.0.0.1:1", 69), ("ftp://x", 64)])
+def test_healthcheck_says_it_with_its_exit_code(running, url, code):
+    """0 live, 69 nobody answers, 64 nonsense."""
+    assert outrider("healthcheck", url or f"http://127.0.0.1:{running.public}").returncode == code
+
+
+def test_healthcheck_finds_the_port_in_the_file(running):
+    """-c FILE instead of a URL; --ready asks for readiness."""
+    assert outrider("healthcheck", "-c", str(running.file), "--ready").returncode == 0
+
+
+@pytest.mark.case("R19")
+def test_sigterm_drains_then_stops():
+    """Unready at once, live and serving for the drain, exit 0."""
+    with agent(QUIET, drain="2s") as one:
+        one.until("/readyz")
+        one.signal(signal.SIGTERM)
+        one.until("/readyz", 503)
+        assert one.get("/livez")[0] == 200
+        assert one.json("/api/v1/status")["verdict"]["draining"]
+        assert one.ends() == 0
+
+
+def test_a_second_signal_stops_at_once():
+    """Nobody waits for a long drain twice."""
+    with agent(QUIET, drain="1h") as one:
+        one.until("/livez")
+        one.signal(signal.SIGTERM)
+        one.until("/readyz", 503)
+        one.signal(signal.SIGINT)
+        assert one.ends() == 0
+
+
+def test_drain_by_command_is_unready_and_goes_on():
+    """`outrider drain` (preStop): unready, and the process stays."""
+    with agent(QUIET) as one:
+        one.until("/readyz")
+        assert outrider("drain", "-c", str(one.file)).returncode == 0
+        assert one.get("/readyz")[0] == 503
+        assert one.get("/livez")[0] == 200
+        assert one.process.poll() is None
+
+
+@pytest.mark.case("X07")
+def test_a_bad_file_changes_nothing():
+    """The old configuration stays in force, the gauge says so, no probe is restarted, and a good file heals it."""
+    with agent(QUIET) as one:
+        one.until("/readyz/me")
+        good, attempts = one.file.read_text(), one.json("/api/v1/probes/me")["last"]["at"]
+        one.file.write_text(good + "probs: {}\n")
+        one.wait(lambda: b"outrider_config_last_reload_successful 0.0" in one.get("/metrics")[1])
+        assert one.get("/readyz")[0] == 200
+        assert one.json("/api/v1/probes/me")["last"]["at"] >= attempts
+        status, body = one.post("/api/v1/reload")
+        assert status == 422
+        assert "did you mean `probes`" in json.dumps(json.loads(body))
+        one.file.write_text(good)
+        one.wait(lambda: b"outrider_config_last_reload_successful 1.0" in one.get("/metrics")[1])
+
+
+def test_a_configmap_swap_is_seen_and_only_the_change_is_touched(tmp_path):
+    """Kubernetes swaps a link above the file; a new probe appears, the old one goes on counting."""
+    with agent(QUIET) as one:
+        one.until("/readyz")
+        for turn, extra in enumerate(("", "  other: {type: memory, interval: 200ms}\n", "  third: {type: memory, interval: 200ms}\n")):
+            folder = one.file.parent / f"..{turn}"
+            folder.mkdir()
+            text = one.file.read_text() if turn == 0 else first + extra  # noqa: F821
+            (folder / "outrider.yaml").write_text(text)
+            if turn == 0:
+                first = text.replace(QUIET, "probes:\n  me: {type: memory, of: self, interval: 200ms}\n")
+            link = one.file.parent / "..data_tmp"
+            link.symlink_to(folder.name)
+            link.rename(one.file.parent / "..data")
+            if turn == 0:
+                one.file.unlink()
+                one.file.symlink_to("..data/outrider.yaml")
+            else:
+                name = extra.split(":")[0].strip()
+                one.wait(lambda name=name: one.get(f"/readyz/{name}")[0] == 200)
+        log = one.log.read_text()
+        assert "probe third started; probe other stopped" in log
+        assert "probe me restarted" not in log
+
+
+def test_a_changed_port_opens_before_the_old_one_closes():
+    """listen.public moves without a restart."""
+    with agent(QUIET) as one:
+        one.until("/readyz")
+        old, new = one.public, one.otlp
+        one.file.write_text(one.file.read_text().replace(f":{old}'", f":{new}'"))
+        one.until("/readyz", port=new)
+        one.wait(lambda: not _open(old))
+
+
+def _open(port):
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_sighup_reads_the_file_again():
+    """The signal that everyone tries."""
+    with agent(QUIET) as one:
+        one.until("/readyz")
+        one.signal(signal.SIGHUP)
+        one.wait(lambda: "configuration loaded: nothing changed" in one.log.read_text())
+
+
+def test_a_port_in_use_is_one_line(running):
+    """Exit 78, naming port and setting, no traceback."""
+    ended = outrider("run", "-c", str(running.file))
+    assert ended.returncode == 78
+    (line,) = ended.stderr.splitlines()
+    assert f"{running.public}" in line
+    assert "listen.public" in line
+
+
+@pytest.mark.parametrize(
+    "text", ["", "service: a\nprobes: {x: {type: postgers}}\n", "service: ${NOPE_X}\n", "\x00", "a: *a"]
+)
+def test_a_bad_file_is_78_without_a_traceback(tmp_path, text):
+    """Whatever is in it, the answer is for a person."""
+    file = tmp_path / "outrider.yaml"
+    file.write_text(text)
+    ended = outrider("run", "-c", str(file))
+    assert ended.returncode == 78
+    assert "Traceback" not in ended.stderr
+    assert str(file) in ended.stderr
+
+
+def test_nothing_found_says_what_to_write():
+    """Without a file and without any known variable: the lines to write."""
+    ended = outrider("run", env={"PATH": os.environ["PATH"], "OUTRIDER_CONFIG": ""})
+    assert ended.returncode == 78
+    assert "service: checkout" in ended.stderr
+
+
+def test_starts_unjudged_when_told_to_and_recovers():
+    """--on-bad-config=last-good without a last good file: live and ready, saying so, until the file is good."""
+    with agent("probs: {}\n", "--on-bad-config=last-good", "--state-dir=/nonexistent") as one:
+        # The file cannot be used, so nothing in it is: the default ports are asked.
+        one.wait(lambda: "unjudged" in one.log.read_text())
+        try:
+            one.until("/readyz", port=9740)
+        except RuntimeError:
+            pytest.fail(one.log.read_text())
+        page = one.get("/metrics", 9740)[1]
+        assert b"outrider_unjudged 1.0" in page
+        one.file.write_text(one.file.read_text().replace("probs: {}\n", QUIET))
+        one.until("/readyz/me")
+        assert b"outrider_unjudged 0.0" in one.get("/metrics")[1]
+
+
+def test_starts_from_the_last_good_file(tmp_path):
+    """What was good once is what a start with a bad file falls back on."""
+    state = f"state_dir: {tmp_path}\n"
+    with agent(state + QUIET) as one:
+        one.until("/readyz")
+        good = one.file.read_text()
+    with agent("probs: {}\n", "--on-bad-config=last-good", f"--state-dir={tmp_path}") as two:
+        port = int(good.split("public: '127.0.0.1:")[1].split("'")[0])
+        two.until("/readyz/me", port=port)
+        assert "running the last good one instead" in two.log.read_text()
+
+
+def test_version_and_help():
+    """The two commands everyone tries first, and the one with a typing error."""
+    assert outrider("version").stdout.startswith("outrider 0.")
+    assert json.loads(outrider("version", "--json").stdout)["version"]
+    assert "healthcheck" in outrider("--help").stdout
+    ended = outrider("healtcheck")
+    assert (ended.returncode, "did you mean `outrider healthcheck`" in ended.stderr) == (64, True)
+    assert outrider("drain", "--nonsense").returncode == 64
