@@ -19,10 +19,15 @@ from config.errors import Problems
 from config.kinds import Kinds
 from config.model import File
 from config.options import Options
+from config.registry import Registry
 from config.schema import json_schema
-from config.sections.alerts import Route
+from config.sections.alerts import Receiver, Route
 from config.sections.probes import ProbeEntry
 from config.sections.slos import Slo
+from config.sections.traces import Destination
+from config.shapes import fields
+from config.yaml import Mapping as MappingNode
+from config.yaml import Node, Scalar
 from exporters.registry import NOTIFIERS, SENDERS
 from probes.base import Kind, Probe
 from probes.registry import PROBES
@@ -34,6 +39,14 @@ _SIDES = {
     "down_above": (True, Outcome.FAIL),
     "down_below": (False, Outcome.FAIL),
 }
+
+
+#: Where plug-ins stand in the file, the common keys of such an entry, and who knows the kinds.
+_ENTRIES: tuple[tuple[str, type[Any], Registry], ...] = (
+    ("probes", ProbeEntry, PROBES),
+    ("traces.forward", Destination, SENDERS),
+    ("alerts.receivers", Receiver, NOTIFIERS),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +80,33 @@ def assemble(file: File, problems: Problems) -> Plan:
     return Plan(
         file, probes, senders, notifiers, objectives, file.alerts.routes, Policy(file.readiness.fail_on_degraded)
     )
+
+
+def survey(root: Node, problems: Problems) -> None:
+    """What is wrong with the keys of each kind, in a file that may be wrong elsewhere too."""
+    for path, entry_type, registry in _ENTRIES:
+        node = root
+        for key in path.split("."):
+            node = node.items.get(key, node) if isinstance(node, MappingNode) else node
+        if not isinstance(node, MappingNode) or node is root:
+            continue
+        for name, entry in node.items.items():
+            if isinstance(entry, MappingNode):
+                _survey_entry(f"{path}.{name}", entry, entry_type, registry, problems)
+
+
+def _survey_entry(path: str, entry: MappingNode, entry_type: type[Any], registry: Registry, problems: Problems) -> None:
+    known, _ = fields(entry_type)  # type: ignore[arg-type] # mypy: a class is not hashable enough for @cache
+    kind = entry.items.get("type")
+    name = kind.text if isinstance(kind, Scalar) else known["type"].default
+    try:
+        cls = registry.find(str(name))
+    except LookupError as error:
+        if isinstance(kind, Scalar):
+            problems.add(f"{path}.type", str(error), kind.position)
+        return
+    rest = {key: value for key, value in entry.items.items() if key not in known}
+    convert(MappingNode(rest, entry.position, entry.keys, tuple(known)), cls.options_type, problems, path)
 
 
 def kinds(file: File) -> Kinds:

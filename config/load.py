@@ -1,5 +1,6 @@
 """From a file, or bytes, to a checked configuration: all of its faults, or all of its values."""
 
+from collections.abc import Callable
 from collections.abc import Mapping as Environment
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from config.masked import masked
 
 VARIABLE = "OUTRIDER_CONFIG"
 DEFAULT = Path("/etc/outrider/outrider.yaml")
+
+Survey = Callable[[yaml.Node, Problems], None]
 
 _SMALLEST = "the smallest file is `service: checkout`"
 
@@ -47,8 +50,17 @@ def locate(option: str | None, environment: Environment[str, str], default: Path
         return default  # loading it says what is wrong; discovery would hide it
 
 
-def load(source: Path | bytes, environment: Environment[str, str], name: str = "environment") -> Loaded:
-    """Read, resolve and check. `name` is what errors call bytes. Raises ConfigError with everything that is wrong."""
+def load(
+    source: Path | bytes,
+    environment: Environment[str, str],
+    name: str = "environment",
+    survey: Survey = lambda *_: None,
+) -> Loaded:
+    """Read, resolve and check. Raises ConfigError with everything that is wrong.
+
+    `name` is what errors call bytes. `survey` looks, in a file that is refused anyway, for what is wrong with the keys
+    of its kinds, which are known upstairs: a person should hear of everything in one go.
+    """
     path = Path(source).absolute() if isinstance(source, Path) else None
     problems = Problems(str(source) if path else name)
     raw = source if isinstance(source, bytes) else _read(source, problems.source)
@@ -59,7 +71,10 @@ def load(source: Path | bytes, environment: Environment[str, str], name: str = "
             problems.add("", f"{fault}; {_SMALLEST}", root.position if root else None)
         raise ConfigError(tuple(problems))
     interpolation = Interpolation(environment, problems)
-    config = model.read(interpolation.resolve(root), problems)
+    resolved = interpolation.resolve(root)
+    config = model.read(resolved, problems)
+    if problems:
+        survey(resolved, problems)
     if problems or config is None:
         raise ConfigError(tuple(problems))
     files = interpolation.files | ({path} if path else set())

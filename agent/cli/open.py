@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.assemble import Plan, assemble, kinds
+from agent.assemble import Plan, assemble, kinds, survey
 from agent.cli import CONFIG, Stop
 from agent.reload import Print, fingerprint
 from config.discover import discover
@@ -78,11 +78,11 @@ def unjudged_plan() -> Opened:
 
 def _load(source: str | bytes | None) -> Loaded:
     if isinstance(source, bytes):
-        return load(source, os.environ, name="last good configuration")
+        return load(source, os.environ, "last good configuration", survey)
     path = locate(source, os.environ)
     if path is not None:
-        return load(path, os.environ)
+        return load(path, os.environ, survey=survey)
     found = discover(os.environ)
     if not found.variables:
         raise ConfigError((Problem("", NOTHING),))
-    return load(found.text.encode(), os.environ)
+    return load(found.text.encode(), os.environ, survey=survey)

@@ -1,16 +1,13 @@
-"""All receivers of one agent, and the task that turns conditions into words to them."""
+"""All receivers of one agent."""
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agent.alerting.engine import AlertEngine, Notice
+from agent.alerting.engine import Notice
 from agent.outbox.channel import Channel, Sent
 from exporters.base import Notifier, Sample
-
-EVALUATION_SECONDS = 1.0  #: an alert leaves at most this long after the attempt that made it fire
 
 _log = logging.getLogger(__name__)
 
@@ -71,11 +68,3 @@ class Outbox:
             ],
         )
         yield "outrider_notifications_waiting", [Sample((channel.name,), channel.box.waiting) for channel in channels]
-
-
-async def evaluate(alerts: AlertEngine, outbox: Outbox, clock: Callable[[], float] = time.time) -> None:
-    """Judge every objective each second and hand on what changed, for ever. `clock` is the wall clock."""
-    while True:
-        for notice in alerts.tick(clock()):
-            outbox.post(notice)
-        await asyncio.sleep(EVALUATION_SECONDS)

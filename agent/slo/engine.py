@@ -1,6 +1,6 @@
 """All objectives of one agent: attempts in; burn rates, budgets and alert conditions out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -58,11 +58,6 @@ class SloEngine:
         self._tracks: dict[str, Track] = {}
         self._last: dict[str, Observation] = {}
         self.configure(objectives)
-
-    @property
-    def objectives(self) -> Sequence[Objective]:
-        """Those in force, in the order of the file."""
-        return tuple(self._objectives.values())
 
     def configure(self, objectives: Iterable[Objective]) -> None:
         """Put another set in force. Counts stay wherever what is measured, and how, is the same."""

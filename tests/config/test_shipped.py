@@ -68,7 +68,7 @@ def test_a_shipped_file_is_right(path, kinds, tmp_path):
             convert(entry.rest, options[entry.type], problems, name)
     assert [str(problem) for problem in problems] == []
     for name, entry in config.probes.items():
-        readings = registry.find(entry.type).readings
+        readings = PROBES.find(entry.type).readings
         for bounds in entry.bounds.values():
             unknown = {reading for reading in bounds if not reading.startswith("phase.")} - {*readings, "duration"}
             assert not unknown, name

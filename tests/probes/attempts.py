@@ -1,7 +1,6 @@
 """Attempts as the scheduler makes them: the real runner around a probe under test."""
 
 import asyncio
-import gc
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -54,7 +53,6 @@ async def nothing_left():
     await asyncio.sleep(0)
     tasks, before = len(asyncio.all_tasks()), _files()
     yield
-    gc.collect()
     for _ in range(200):
         if len(asyncio.all_tasks()) <= tasks and _files() <= before:
             return

@@ -153,7 +153,7 @@ async def test_paused(fragile):
         fragile.resume()
         assert verdict(pooled) == verdict(fresh) == ("fail", "read_timeout")
         assert (pooled.phase, fresh.phase) == ("query", "auth")
-        assert max(pooled.seconds, fresh.seconds) < 0.75
+        assert max(pooled.seconds, fresh.seconds) < 1.0
 
         async def passes():
             return verdict(await attempt()) == ("pass", "ok")
@@ -257,7 +257,7 @@ async def test_own_query(postgres, admin, query, verdict_, detail):
         seen = await attempt()
         assert verdict(seen) == verdict_
         assert detail in seen.detail
-        assert seen.seconds < 0.6
+        assert seen.seconds < 1.0
     assert await admin.fetchval(SLEEPING) == 0
 
 

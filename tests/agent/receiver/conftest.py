@@ -35,7 +35,7 @@ async def upstream():
 @pytest.fixture
 async def client(upstream):
     """A receiver with a limit of 1 MiB in front of the upstream."""
-    async with relaying(upstream.url) as relay, receiving(relay, max_body=1 << 20, body_seconds=0.4) as listening:
+    async with relaying(upstream.url) as relay, receiving(relay, max_body=1 << 20) as listening:
         yield listening
 
 

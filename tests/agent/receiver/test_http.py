@@ -24,6 +24,16 @@ async def arrived(upstream, spans=1):
     return b"".join(arrival.body for arrival in upstream.arrivals)
 
 
+async def longest_turn(work):
+    """The result of `work`, and the CPU seconds of the longest turn of the loop meanwhile (blind to other processes)."""
+    task, longest = asyncio.create_task(work), 0.0
+    while not task.done():
+        before = time.thread_time()
+        await asyncio.sleep(0)
+        longest = max(longest, time.thread_time() - before)
+    return await task, longest
+
+
 @pytest.mark.case("A1")
 async def test_a_request_is_taken_and_forwarded(client, upstream):
     """200 with an empty ExportTraceServiceResponse, and the same bytes upstream."""
@@ -245,27 +255,15 @@ def _file(body):
 async def test_a_bomb_costs_neither_memory_nor_the_loop(client):
     """A gzip body of 100 KB that inflates to 100 MB is refused at the limit."""
     bomb = gzip.compress(bytes(100 << 20), 9)
-    worst, stop = 0.0, asyncio.Event()
-
-    async def watch():
-        nonlocal worst
-        while not stop.is_set():
-            before = time.perf_counter()
-            await asyncio.sleep(0.001)
-            worst = max(worst, time.perf_counter() - before)
-
-    watching = asyncio.create_task(watch())
     tracemalloc.start()
     try:
-        answer = await client.post(bomb, Content_Encoding="gzip")
+        answer, longest = await longest_turn(client.post(bomb, Content_Encoding="gzip"))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-        stop.set()
-        await watching
     assert answer.status == 413
     assert peak < 2 * (1 << 20) + 500_000
-    assert worst < 0.5
+    assert longest < 0.1
 
 
 @pytest.mark.case("B15")
@@ -273,7 +271,7 @@ async def test_a_giant_length_is_refused_before_it_is_read(client):
     """10 GiB announced and nothing sent: 413 at once."""
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
     writer.write(head(10 << 30))
-    async with asyncio.timeout(0.35):  # less than a body may take
+    async with asyncio.timeout(4):  # less than a body may take
         assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
     writer.close()
 
@@ -290,11 +288,13 @@ async def test_a_client_that_goes_away_leaves_no_trace(client, caplog):
     assert caplog.records == []
 
 
-async def test_a_body_that_does_not_come_is_given_up(client):
+async def test_a_body_that_does_not_come_is_given_up(upstream, receive):
     """A body that drips ends with 408 at the time limit, and its budget is given back."""
-    answer = await client.raw(head(1000), *[b"x"] * 10, pause=0.1)
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert client.refused(408) == 1
+    async with relaying(upstream.url) as relay, receive(relay, body_seconds=0.2, budget=1000) as client:
+        answer = await client.raw(head(1000), *[b"x"] * 5, pause=0.1)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert client.refused(408) == 1
+        assert (await client.post(request(1))).status == 200
 
 
 @pytest.mark.case("B24")
@@ -310,14 +310,9 @@ async def test_large_requests_do_not_hold_the_loop(upstream, receive, body):
     """Whatever makes a request large, others are answered meanwhile."""
     made = body()
     async with relaying(upstream.url) as relay, receive(relay, max_body=8 << 20) as client:
-        worst = 0.0
-        post = asyncio.create_task(client.post(_file(made)))
-        while not post.done():
-            before = time.perf_counter()
-            await asyncio.sleep(0)
-            worst = max(worst, time.perf_counter() - before)
-        assert (await post).status == 200
-        assert worst < 0.2
+        answer, longest = await longest_turn(client.post(_file(made)))
+        assert answer.status == 200
+        assert longest < 0.1
         assert client.received >= 1
 
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from agent.demo.alertmanager import Alertmanager, available
+from agent.demo import alertmanager as real
 from agent.demo.process import ServerError
 from config.types import Duration, Secret, Url
 from exporters.base import Permanent, Retryable
@@ -146,12 +146,12 @@ def test_sound_options_have_no_problems():
 @pytest.fixture
 async def alertmanager(place):
     """A real Alertmanager that passes on to the place and forgets after three seconds."""
-    if not available():
+    if not real.available():
         message = "Alertmanager is not installed; on Debian: apt-get install prometheus-alertmanager"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    server = Alertmanager(f"{place.url}/am", resolve_seconds=3)
+    server = real.Alertmanager(f"{place.url}/am", resolve_seconds=3)
     try:
         server.start()  # here and not in a thread: the server ends with the thread that started it
         yield server
@@ -195,8 +195,8 @@ async def test_a_real_alertmanager_refuses_what_it_cannot_store(place, notifier,
 def test_without_an_alertmanager_the_error_says_what_to_install(monkeypatch):
     """A person who has none reads one line."""
     monkeypatch.setenv("PATH", "/nowhere")
-    assert not available()
-    server = Alertmanager("http://127.0.0.1:1/")
+    assert not real.available()
+    server = real.Alertmanager("http://127.0.0.1:1/")
     with pytest.raises(ServerError, match="apt-get install prometheus-alertmanager"):
         server.start()
     server.close()
