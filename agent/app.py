@@ -219,7 +219,8 @@ class App:
     async def _evaluate(self) -> None:
         while True:
             for notice in self.alerts.tick(time.time()):
-                log.warning("alert %s", notice.alert.annotations.get("summary", notice.alert.name))
+                level = logging.WARNING if notice.alert.firing else logging.INFO
+                log.log(level, "alert %s", notice.alert.annotations.get("summary", notice.alert.name))
                 self.outbox.post(notice)
             await asyncio.sleep(TICK)
 

@@ -13,7 +13,6 @@ from agent.readiness.policy import Policy
 from agent.scheduler.tasks import Planned
 from agent.scheduler.timetable import Pace
 from agent.slo.objective import Objective
-from agent.slo.track import slot_seconds
 from config.convert import convert, suggestion
 from config.errors import Problems
 from config.kinds import Kinds
@@ -23,9 +22,10 @@ from config.registry import Registry
 from config.schema import json_schema
 from config.sections.alerts import Receiver, Route
 from config.sections.probes import ProbeEntry
-from config.sections.slos import Slo
 from config.sections.traces import Destination
 from config.shapes import fields
+from config.types import Url
+from config.types.address import is_loopback
 from config.yaml import Mapping as MappingNode
 from config.yaml import Node, Scalar
 from exporters.registry import NOTIFIERS, SENDERS
@@ -76,6 +76,7 @@ def assemble(file: File, problems: Problems) -> Plan:
     traces = file.traces.forward if file.traces else {}
     senders = _parts("traces.forward", traces, SENDERS.find, problems)
     notifiers = _parts("alerts.receivers", file.alerts.receivers, NOTIFIERS.find, problems)
+    _refuse_loops(file, senders, problems)
     objectives = tuple(_objectives(file, problems))
     return Plan(
         file, probes, senders, notifiers, objectives, file.alerts.routes, Policy(file.readiness.fail_on_degraded)
@@ -156,6 +157,7 @@ def _probe(file: File, name: str, entry: ProbeEntry, problems: Problems) -> Plan
         entry.shared,
         cls.steady,
         float(entry.interval),
+        float(entry.slow_interval),
         float(entry.timeout),
         Rules(entry.failure_threshold, entry.success_threshold, entry.failures_of),
         entry.description,
@@ -210,6 +212,18 @@ def _parts(
     return found
 
 
+def _refuse_loops(file: File, senders: Mapping[str, Part], problems: Problems) -> None:
+    """Spans that are forwarded to where they came in would go round for ever."""
+    if file.traces is None:
+        return
+    own = file.traces.receive.http
+    for name, part in senders.items():
+        endpoint = getattr(part.options, "endpoint", None)
+        if isinstance(endpoint, Url) and endpoint.port == own.port and is_loopback(endpoint.host):
+            text = f"forwards to traces.receive.http ({own}), which would go round for ever; name the upstream"
+            problems.add(f"traces.forward.{name}.endpoint", text, file.traces.forward[name].rest.position)
+
+
 def _objectives(file: File, problems: Problems) -> Iterator[Objective]:
     for name, slo in file.objectives.items():
         probe = file.probes.get(slo.sli.probe)
@@ -217,25 +231,6 @@ def _objectives(file: File, problems: Problems) -> Iterator[Objective]:
             continue
         path = f"slos.{name}" if name in file.slos else f"probes.{name}.slo"
         try:
-            yield _objective(file.service, name, slo, probe)
+            yield Objective.of(name, file.service, slo, probe)
         except ValueError as error:
             problems.add(path, str(error), probe.rest.position)
-
-
-def _objective(service: str, name: str, slo: Slo, probe: ProbeEntry) -> Objective:
-    interval, timeout = float(probe.interval), float(probe.timeout)
-    return Objective(
-        name,
-        service,
-        slo.objective.value,
-        slo.sli.probe,
-        window_seconds=int(slo.window),
-        stale_after=3 * interval + timeout,
-        slot_seconds=slot_seconds(interval),
-        min_bad=slo.alerts.min_bad,
-        min_events=slo.alerts.min_events,
-        for_seconds=float(slo.alerts.for_),
-        keep_firing_seconds=float(slo.alerts.keep_firing_for),
-        description=slo.description,
-        runbook_url=slo.runbook_url,
-    )

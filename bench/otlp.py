@@ -1,6 +1,6 @@
 """Spans forwarded per CPU-second, OTLP/HTTP in and out: Outrider's path and rotel's, side by side.
 
-    python bench/otlp.py [--requests 3000] [--spans 100] [--rounds 3]
+    python -m bench.otlp [--requests 3000] [--spans 100] [--rounds 3]
 
 Each subject is a process between the same senders and the same upstream, without compression. Its CPU time is read from
 /proc when everything that was sent has arrived. Rounds alternate, so that a busy machine slows both.
@@ -24,6 +24,7 @@ from agent.demo.process import HOST
 from agent.demo.servers import Rotel, free_port
 from agent.receiver.http import RUNNER, application
 from agent.relay.relay import Relay
+from bench.rows import Row
 from config.types import Url
 from exporters.otlp.http import OtlpHttpOptions, OtlpHttpSender
 
@@ -152,13 +153,13 @@ async def settled(upstream, size):
 
 
 async def compare(requests, spans, rounds):
-    """Alternate the subjects and print the median of each."""
+    """Alternate the subjects; returns what `measure` found, by name."""
     body = request_body(spans)
     upstream = Upstream()
     results = {"outrider": [], "rotel": []}
     async with upstream.listening() as url:
         port = free_port()
-        ours = await asyncio.create_subprocess_exec(sys.executable, __file__, "--serve", str(port), url)
+        ours = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.otlp", "--serve", str(port), url)
         with PlainRotel(forward_to=url) as rotel:
             try:
                 await asyncio.sleep(1)
@@ -168,18 +169,32 @@ async def compare(requests, spans, rounds):
             finally:
                 ours.terminate()
                 await ours.wait()
-    print(f"{requests} requests of {spans} spans ({len(body)} bytes), median of {rounds}")
-    for name, rows in results.items():
-        rates = [requests * spans / row[0] for row in rows]
-        cpu, wall, rss, out, again = (statistics.median(column) for column in zip(*rows, strict=True))
+    return results
+
+
+def report(results, requests, spans):
+    """Print the median of each, and how they compare."""
+    for name, found in results.items():
+        cpu, wall, rss, out, again = (statistics.median(column) for column in zip(*found, strict=True))
         print(
-            f"{name:9} {statistics.median(rates):10,.0f} spans per CPU-second   {cpu:.2f} s CPU, {wall:.2f} s wall, "
+            f"{name:9} {requests * spans / cpu:10,.0f} spans per CPU-second   {cpu:.2f} s CPU, {wall:.2f} s wall, "
             f"{rss:.0f} MiB, {out:.0f} requests out, {again:.0f} refused and repeated"
         )
-    ratio = statistics.median(row[0] for row in results["rotel"]) / statistics.median(
-        row[0] for row in results["outrider"]
+
+
+def rows():
+    """The row of the table: 100-span requests."""
+    requests, spans = 3000, 100
+    results = uvloop.run(compare(requests, spans, 3))
+    ours, theirs = (requests * spans / statistics.median(row[0] for row in results[name]) for name in results)
+    yield Row(
+        f"OTLP/HTTP forward, {spans}-span requests, memory queue (no RED yet)",
+        f"{ours:,.0f} spans per CPU-second",
+        peer=f"rotel {theirs:,.0f}",
+        gate="1.5 x rotel",
+        goal="2 x",
+        met=ours > 1.5 * theirs,
     )
-    print(f"ratio     {ratio:10.2f}")
 
 
 def main():
@@ -192,7 +207,8 @@ def main():
     if arguments.serve:
         uvloop.run(serve(int(arguments.serve[0]), arguments.serve[1]))
     else:
-        uvloop.run(compare(arguments.requests, arguments.spans, arguments.rounds))
+        results = uvloop.run(compare(arguments.requests, arguments.spans, arguments.rounds))
+        report(results, arguments.requests, arguments.spans)
 
 
 if __name__ == "__main__":

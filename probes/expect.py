@@ -145,7 +145,7 @@ class JsonRule:
         try:
             expression = jmespath.compile(path)
         except jmespath.exceptions.JMESPathError as error:
-            said = clean(str(error), SHOWN)
+            said = clean(str(error).partition(", for expression")[0], SHOWN)
             raise ValueError(f"is not a JMESPath expression: {said}; write one such as checks[0].status") from None
         comparison = _COMPARISON.fullmatch(wanted) if isinstance(wanted, str) else None
         if comparison is None:

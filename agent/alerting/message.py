@@ -61,7 +61,7 @@ def _share(counts: Counts) -> str:
 
 
 def _rate(value: Fraction) -> str:
-    return f"{float(value):.3g}"
+    return f"{float(value):,.0f}" if value >= 100 else f"{float(value):.3g}"
 
 
 def _span(seconds: float) -> str:

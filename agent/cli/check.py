@@ -9,6 +9,7 @@ from agent.assemble import Plan
 from agent.cli import OK
 from agent.cli.open import add_config, open_plan
 from agent.scheduler.tasks import Planned
+from agent.slo import lint
 from config.types import Duration
 
 HELP = "Validate the configuration, explain it in sentences, and warn of what it may do to you."
@@ -56,12 +57,7 @@ def explain(plan: Plan) -> Iterator[str]:
     for name in plan.senders:
         receive = file.traces.receive.http if file.traces else ""
         yield f"Spans sent to {receive} are forwarded to {name}, kept in memory meanwhile."
-    for objective in plan.objectives:
-        budget = Duration(round(float(objective.budget) * objective.window_seconds))
-        yield (
-            f"SLO {objective.name}: {objective.percent} over {objective.window}, a budget of {_minutes(budget)}; "
-            f"a full outage pages after {_pages_after(objective)}."
-        )
+    yield from (f"SLO {lint.explain(objective)}." for objective in plan.objectives)
     if plan.objectives and not plan.notifiers:
         yield "Alerts are shown on the page and in the metrics only: no receivers."
     for route in plan.routes:
@@ -81,6 +77,8 @@ def warnings(plan: Plan) -> Iterator[str]:
             )
         if member.shared and member.when_down == "unready":
             yield f"{name} is shared and there is no peer view: while it is down the replica stays, ready and degraded."
+    for objective in plan.objectives:
+        yield from lint.findings(objective)
     if plan.file.state_dir is None:
         yield "no `state_dir`: budgets and alerts start anew at each restart, and there is no last good configuration."
     if plan.objectives and not plan.notifiers:
@@ -131,15 +129,3 @@ def _limit(planned: Planned, reading: str, limit: float) -> str:
     unit = spec.unit if spec else "seconds" if reading == "duration" or reading.startswith("phase.") else ""
     shown: dict[str, Any] = {"ratio": f"{limit:.4g}", "seconds": Duration(limit)}
     return f"{limit * 100:g}%" if unit == "ratio" else str(shown.get(unit, f"{limit:g}"))
-
-
-def _minutes(budget: Duration) -> str:
-    return f"{budget / 60:.4g} min"
-
-
-def _pages_after(objective: Any) -> str:
-    """Slots that must be bad: more than threshold x window, and `min_bad` of them."""
-    from agent.slo.windows import PAGE_QUICK
-
-    needed = int(objective.threshold * PAGE_QUICK.long_seconds / objective.slot_seconds) + 1
-    return str(Duration(max(needed, objective.min_bad) * objective.slot_seconds))

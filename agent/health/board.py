@@ -19,16 +19,16 @@ class Member:
     when_down: str = "unready"  # unready | degraded | ignore
     shared: bool = False
     steady: bool = False
-    interval: float = 10.0  # seconds, like the next
+    interval: float = 10.0  # seconds, like the next two
+    slow_interval: float = 30.0  # while down for long
     timeout: float = 3.0
     rules: Rules = field(default_factory=Rules)
     description: str = ""
     runbook_url: str = ""
 
-    @property
-    def stale_after(self) -> float:
-        """Seconds after which the last attempt says nothing any more."""
-        return 3 * self.interval + self.timeout
+    def stale_after(self, state: State) -> float:
+        """Seconds after which the last attempt says nothing any more: three intervals, as they are in that state."""
+        return 3 * (self.slow_interval if state is State.DOWN else self.interval) + self.timeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,9 @@ def _view(entry: _Entry, now: float) -> View:
         machine.since,
         machine.last,
         ever_passed=machine.ever_passed,
-        stale=not running and machine.last is not None and now - entry.last_ended > entry.member.stale_after,
+        stale=not running
+        and machine.last is not None
+        and now - entry.last_ended > entry.member.stale_after(machine.state),
         flapping=entry.flapping.on,
         blind=machine.inconclusive >= BLIND_AFTER,
         failures=machine.failures,

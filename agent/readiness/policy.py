@@ -97,7 +97,9 @@ def rule(view: View) -> Ruling:
         return Ruling(name, Effect.NONE, view.state.value)
     if view.stale:
         effect = Effect.UNREADIES if gates else Effect.DEGRADES
-        return Ruling(name, effect, "stale", f"is stale: no attempt ended for {view.member.stale_after:g} s")
+        return Ruling(
+            name, effect, "stale", f"is stale: no attempt ended for {view.member.stale_after(view.state):g} s"
+        )
     if view.state is State.UNKNOWN:
         return _unknown(view, gates=gates)
     if view.state is State.DOWN:

@@ -73,7 +73,7 @@ class Duration(float):
         exact = Decimal(float.__repr__(self))
         if not exact:
             return "0s"
-        for unit in ("d", "h", "m", "s", "ms"):
+        for unit in ("d", "h", "m", "s") if exact > 1 else ("s", "ms"):
             if exact % _SECONDS[unit] == 0:
                 return f"{_digits(exact / _SECONDS[unit])}{unit}"
         return f"{_digits(exact)}s"

@@ -98,6 +98,9 @@ class OtlpHttpSender:
             return await self._exchange(await _gzip(body) if self.options.compressed else body)
         except TimeoutError as error:
             raise Retryable("timeout", f"no answer within {self.options.timeout}") from error
+        except aiohttp.ClientResponseError as error:
+            # Its text has the whole URL, and a path may hold a token.
+            raise Retryable("protocol", "what it answered is not HTTP") from error
         except (aiohttp.ClientError, OSError, TlsFileError) as error:
             reason = _phase(error)
             if reason == "tls":

@@ -102,12 +102,14 @@ class Wire:
         self, sock: socket.socket, factory: Callable[[], asyncio.Protocol], options: dict[str, Any]
     ) -> tuple["_Transport", asyncio.Protocol]:
         self._watch.enter("tls" if options.get("ssl") else "auth")
+        tap = _Tap(self, factory())
         adopted = False
         try:
-            transport, tap = await self._loop.create_connection(lambda: _Tap(self, factory()), sock=sock, **options)
+            transport, _ = await self._loop.create_connection(lambda: tap, sock=sock, **options)
             adopted = True
         finally:
             if not adopted:
+                tap.deaf = True
                 sock.close()
         self._made.append(transport)
         self._watch.enter("auth")
@@ -142,6 +144,7 @@ class _Tap(asyncio.Protocol):
     def __init__(self, wire: Wire, inner: asyncio.Protocol, transport: asyncio.Transport | None = None) -> None:
         self._wire = wire
         self.inner = inner
+        self.deaf = False  #: asyncpg was never given this connection, and would be surprised by its end
         self._transport = transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -158,7 +161,8 @@ class _Tap(asyncio.Protocol):
         return self.inner.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.inner.connection_lost(exc)
+        if not self.deaf:
+            self.inner.connection_lost(exc)
 
     def pause_writing(self) -> None:
         self.inner.pause_writing()

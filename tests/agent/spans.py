@@ -27,5 +27,5 @@ def request(spans: int = 1, *, name: str = "GET /orders", filler: int = 0) -> by
 async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     """Wait for a condition, and fail when it does not come true in time."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for is often another process
+        while not condition():
             await asyncio.sleep(0.005)

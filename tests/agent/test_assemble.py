@@ -121,3 +121,11 @@ def test_kinds_are_those_in_use():
     """Only what the file uses is loaded for masking."""
     made, _ = plan("  m: {type: memory}\n")
     assert list(kinds(made.file).probes) == ["memory"]
+
+
+def test_forwarding_to_itself_is_refused():
+    """Spans would go round for ever."""
+    loop = "service: a\ntraces: {forward: {me: {endpoint: 'http://localhost:4318'}}}\n"
+    _, wrong = plan(rest=loop)
+    assert len(wrong) == 1
+    assert "go round for ever" in wrong[0]

@@ -1,6 +1,7 @@
 """Tasks that die are restarted and counted, and nobody else notices."""
 
 import asyncio
+import itertools
 
 from agent.guard import Guard
 from tests.virtual import run
@@ -24,7 +25,7 @@ def test_what_dies_is_started_again_later_each_time(caplog):
         return dict(guard.samples())["outrider_task_restarts_total"]
 
     assert [sample.value for sample in run(main())] == [5]
-    assert [later - sooner for sooner, later in zip(lives, lives[1:], strict=False)] == [1.0, 2.0, 4.0, 8.0, 16.0]
+    assert [later - sooner for sooner, later in itertools.pairwise(lives)] == [1.0, 2.0, 4.0, 8.0, 16.0]
 
 
 def test_what_returns_has_done_its_work():

@@ -1,5 +1,6 @@
 """Logs never stop the agent and never lie about their lines."""
 
+import contextlib
 import json
 import logging
 import os
@@ -80,8 +81,6 @@ def test_a_reader_that_hangs_or_goes_never_stops_the_agent():
     alive = flooding.is_alive()
     os.close(reader)
     logs.close()
-    try:
+    with contextlib.suppress(BrokenPipeError):
         stream.close()
-    except BrokenPipeError:
-        pass
     assert not alive

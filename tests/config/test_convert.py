@@ -37,6 +37,11 @@ class Inner(Options, frozen=True, kw_only=True):
     count: Annotated[int, Meta(ge=1, le=10)] = 1
 
 
+class Other(Options, frozen=True, kw_only=True):
+    other: Duration
+    name: int = 0
+
+
 class Outer(Options, frozen=True, kw_only=True):
     text: str = ""
     number: float = 0.0
@@ -59,6 +64,7 @@ class Outer(Options, frozen=True, kw_only=True):
     bounds: dict[str, Bound] = field(default_factory=dict)
     status: StatusRanges | None = None
     choice: bool | Inner | Duration | list[int] = False
+    several: Inner | Other | None = None
     free: Any = None
     kept: Mapping | None = None
     word: Word | None = None
@@ -112,6 +118,8 @@ def read(source, type_=Outer, environment=None):
         ("choice: 5s", "choice", 5.0),
         ("choice: {name: x}", "choice", Inner(name="x")),
         ("choice: [1, 2]", "choice", [1, 2]),
+        ("several: {name: x}", "several", Inner(name="x")),
+        ("several: {other: 5s}", "several", Other(other=Duration(5))),
         ("free: {a: [1, .5, true, null, x, 012]}", "free", {"a": [1, 0.5, True, None, "x", "012"]}),
         (f"free: {'9' * 50}", "free", "9" * 50),
         ("for: 3", "for_", 3),
@@ -184,6 +192,7 @@ def test_a_node_is_kept():
         ("status: [200, [1]]", "is a list; write HTTP statuses"),
         ("choice: maybe", "'maybe' does not fit; write true or false or keys and values or a duration"),
         ("choice: {nam: x}", "choice.nam: unknown key; did you mean `name`?"),
+        ("several: {other: 5}", "1:18: several.other: '5' has no unit"),
         ("choice: [x]", "choice[0]: 'x' is not a whole number"),
         ("word: x", "'x' does not fit: x is a bad word"),
         ("text: forbidden", "1:1: text: must not be forbidden; write something else"),

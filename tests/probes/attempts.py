@@ -1,6 +1,7 @@
 """Attempts as the scheduler makes them: the real runner around a probe under test."""
 
 import asyncio
+import gc
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -49,15 +50,20 @@ def verdict(seen: Observation) -> tuple[str, str]:
 
 @asynccontextmanager
 async def nothing_left():
-    """At the end there are no more sockets or files, and no more tasks, than at the beginning."""
+    """At the end there are no more files and tasks than at the beginning, and no error that nobody took."""
     await asyncio.sleep(0)
-    tasks, before = len(asyncio.all_tasks()), _files()
+    tasks, before, untaken = len(asyncio.all_tasks()), _files(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: untaken.append(context))
     yield
     for _ in range(200):
         if len(asyncio.all_tasks()) <= tasks and _files() <= before:
-            return
+            break
         await asyncio.sleep(0.01)
-    raise AssertionError(f"left: {asyncio.all_tasks()} {psutil.Process().net_connections()}")
+    else:
+        raise AssertionError(f"left: {asyncio.all_tasks()} {psutil.Process().net_connections()}")
+    gc.collect(1)
+    assert not untaken
+    asyncio.get_running_loop().set_exception_handler(None)
 
 
 def _files() -> int:

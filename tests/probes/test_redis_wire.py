@@ -27,10 +27,9 @@ def answering(**answers):
     """A server that answers each command by its name, `+OK` where nothing is said."""
 
     async def play(reader, writer):
-        while True:
-            count = int((await reader.readline())[1:])
+        while line := await reader.readline():
             words = []
-            for _ in range(count):
+            for _ in range(int(line[1:])):
                 size = int((await reader.readline())[1:])
                 words.append((await reader.readexactly(size + 2))[:-2].decode())
             answer = answers.get(words[0], b"+OK\r\n")

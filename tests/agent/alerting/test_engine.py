@@ -91,6 +91,15 @@ def test_an_overspent_budget_is_told_as_such():
     ((_, notice),) = world.go(600, "bad")
     assert "Error budget left: -" in notice.alert.annotations["description"]
     assert "which lasts" not in notice.alert.annotations["description"]
+    assert notice.alert.annotations["summary"] == "shop db: error budget burns 333 times as fast as it may"
+
+
+def test_large_burn_rates_are_written_out():
+    """A person reads 10,000 and not 1e+04."""
+    world = World(objective("99.99", for_seconds=300))
+    world.go(3600)
+    ((_, notice),) = world.go(600, "bad")
+    assert notice.alert.annotations["summary"] == "shop db: error budget burns 10,000 times as fast as it may"
 
 
 def test_states_are_seen_in_metric_and_view():

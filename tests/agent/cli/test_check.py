@@ -49,7 +49,7 @@ def test_explains_in_sentences(write, capsys):
         "warns while replication_lag is above 10s",
         "degraded and stays ready, because the dependency is shared.",
         "then nothing follows for the replica.",
-        "99.9% over 30d, a budget of 43.2 min; a full outage pages after 1m.",
+        "99.9% over 30d allows 43.2 minutes; an outage pages 50 s after the first of 6 bad slots",
         "forwarded to gateway",
         "Alerts with severity=page go to hook.",
         "unready, for 20s.",

@@ -31,6 +31,14 @@ def test_a_result_goes_stale_after_three_intervals_and_a_timeout(board, now, sta
     assert board.view(now)["db"].stale is stale
 
 
+@pytest.mark.parametrize(("now", "stale"), [(95.0, False), (95.2, True)])
+def test_a_probe_that_is_down_is_asked_slowly_and_not_stale_for_that(board, now, stale):
+    """While down, three slow intervals: in a long shared outage nobody may become unready by our own slowness."""
+    for at in range(3):
+        board.record(attempt("F", float(at)))
+    assert board.view(now)["db"].stale is stale
+
+
 def test_inconclusive_attempts_hold_the_verdict_and_show_blindness(board):
     """Five attempts in a row that say nothing: not stale, but the agent is the sick one."""
     board.record(attempt("S", 0.0))

@@ -25,7 +25,7 @@ async def arrived(upstream, spans=1):
 
 
 async def longest_turn(work):
-    """The result of `work`, and the CPU seconds of the longest turn of the loop meanwhile (blind to other processes)."""
+    """The result of `work`, and the CPU seconds of the longest turn of the loop meanwhile."""
     task, longest = asyncio.create_task(work), 0.0
     while not task.done():
         before = time.thread_time()
