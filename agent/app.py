@@ -14,6 +14,7 @@ from typing import Any
 
 from agent.alerting.engine import AlertEngine
 from agent.assemble import Part, Plan
+from agent.doors import Door, Doors
 from agent.events import Observation
 from agent.guard import Guard
 from agent.health.board import Board
@@ -27,11 +28,8 @@ from agent.reload import Print, Reloader
 from agent.scheduler.metrics import ProbeMetrics
 from agent.scheduler.tasks import Planned, Scheduler
 from agent.slo.engine import SloEngine
-from agent.sockets import CannotListen
 from agent.web import listeners
 from agent.web.desk import Desk
-from config.errors import ConfigError, Problem
-from config.types import ListenAddress
 from exporters.base import Sample, SampleSource
 from exporters.contract import Metric, service_family
 from outrider import __version__
@@ -41,8 +39,6 @@ log = logging.getLogger(__name__)
 
 TICK = 1.0  #: seconds between two evaluations of the objectives
 FLUSH = 5.0  #: seconds at the end for spans, and then for alerts, that still wait
-
-Opener = Callable[[ListenAddress], Any]  # -> an async context manager that listens
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +65,7 @@ class App:
         self.outbox, self.relay = Outbox({}), Relay({})
         self.scheduler = Scheduler(self.board, [self._observe], self.pulse.stalled)
         self.reloader = Reloader(source.read, self.swap, source.files, source.seen, successful=judged)
-        self._listening: dict[str, tuple[ListenAddress, AsyncExitStack]] = {}
+        self.doors = Doors()
         self._running: dict[str, Planned] = {}
         self._sending: dict[str, Part] = {}
         self._notifying: dict[str, Part] = {}
@@ -81,7 +77,7 @@ class App:
             # Left in reverse: first nobody asks us any more, then we ask nobody, then what waits is sent.
             stack.push_async_callback(self._flush)
             stack.push_async_callback(self.scheduler.aclose)
-            stack.push_async_callback(self._close_listeners)
+            stack.push_async_callback(self.doors.aclose)
             stack.enter_context(self._signals())
             self.guard.start("pulse", self.pulse.run)
             await self._apply(self.plan)
@@ -91,7 +87,7 @@ class App:
             gc.freeze()
             self.guard.start("slo", self._evaluate)
             self.guard.start("reload", self.reloader.run)
-            log.info("started: %s", ", ".join(f"{name} on {at}" for name, (at, _) in self._listening.items()))
+            log.info("started: %s", ", ".join(f"{name} on {at}" for name, at in self.doors.open_at().items()))
             await self._until_stopped()
 
     async def swap(self, plan: Plan) -> tuple[str, ...]:
@@ -124,7 +120,7 @@ class App:
     # -- applying a plan -------------------------------------------------------------------------------------------
 
     async def _apply(self, plan: Plan) -> tuple[str, ...]:
-        changes = await self._listen(plan)
+        changes = await self.doors.swap(self._addresses(plan))
         changes += await self._send(plan)
         changes += await self._notify(plan)
         changes += await self._probe(plan)
@@ -132,30 +128,9 @@ class App:
         self.alerts.configure(plan.routes, dict(plan.file.labels))
         return tuple(changes)
 
-    async def _listen(self, plan: Plan) -> list[str]:
-        """Open what is new before closing what is old; a port that is taken refuses the whole plan."""
-        opened: dict[str, tuple[ListenAddress, AsyncExitStack]] = {}
-        wanted = self._addresses(plan)
-        try:
-            for name, (address, opener) in wanted.items():
-                if name in self._listening and self._listening[name][0] == address:
-                    continue
-                stack = AsyncExitStack()
-                await stack.enter_async_context(opener(address))
-                opened[name] = (address, stack)
-        except CannotListen as error:
-            for _, stack in opened.values():
-                await stack.aclose()
-            raise ConfigError((Problem("", str(error)),)) from None
-        leaving = [name for name in self._listening if name in opened or name not in wanted]
-        for name in leaving:
-            await self._listening.pop(name)[1].aclose()
-        self._listening |= opened
-        return [f"{name} listens on {address}" for name, (address, _) in opened.items()]
-
-    def _addresses(self, plan: Plan) -> dict[str, tuple[ListenAddress, Opener]]:
+    def _addresses(self, plan: Plan) -> dict[str, Door]:
         desk, listen = self._desk(), plan.file.listen
-        wanted: dict[str, tuple[ListenAddress, Opener]] = {
+        wanted: dict[str, Door] = {
             "listen.public": (listen.public, lambda address: listeners.public(desk, address)),
             "listen.admin": (listen.admin, lambda address: listeners.admin(desk, address)),
         }
@@ -284,11 +259,6 @@ class App:
         with suppress(TimeoutError):
             async with asyncio.timeout(self.lifecycle.drain_left()):
                 await self._at_once.wait()
-
-    async def _close_listeners(self) -> None:
-        while self._listening:
-            _, (_, stack) = self._listening.popitem()
-            await stack.aclose()
 
     async def _flush(self) -> None:
         """What was accepted is sent, as far as a few seconds allow; what is left is counted and told."""

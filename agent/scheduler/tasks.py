@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,6 +55,7 @@ class Scheduler:
     listeners: list[Listener]
     stalled: Callable[[float, float, float], bool]
     chance: Callable[[], float] = random.random
+    clock: Callable[[], float] = time.monotonic
     counters: dict[str, Counters] = field(default_factory=dict)
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(IN_FLIGHT))
@@ -61,7 +63,7 @@ class Scheduler:
     def start(self, planned: Planned, make: Callable[[], Probe[Any]]) -> None:
         """Start asking one probe. `make` gives a new instance, again after a stuck check."""
         name = planned.member.name
-        self.board.enter(planned.member, asyncio.get_running_loop().time())
+        self.board.enter(planned.member, self.clock())
         self.counters[name] = Counters()
         self._tasks[name] = asyncio.create_task(self._guarded(planned, make), name=f"probe {name}")
 
@@ -107,14 +109,13 @@ class Scheduler:
         member = planned.member
         counters, machine = self.counters[member.name], self.board.machine(member.name)
         judge, turns = Judge(planned.bounds, planned.invert), FreshTurns(planned.pace.fresh_every)
-        loop = asyncio.get_running_loop()
         leaked: set[asyncio.Task[Any]] = set()
         runner = await self._open(planned, make, judge)
-        due = loop.time() + timetable.first_delay(planned.pace, self.chance())
+        due = self.clock() + timetable.first_delay(planned.pace, self.chance())
         try:
             while True:
-                await asyncio.sleep(due - loop.time())
-                fresh = planned.cls.steady and turns.take(loop.time(), doubt=machine.fresh_fault is not None)
+                await asyncio.sleep(due - self.clock())
+                fresh = planned.cls.steady and turns.take(self.clock(), doubt=machine.fresh_fault is not None)
                 async with self._slots:
                     seen = await runner.run(fresh=fresh or not planned.cls.steady)
                 self._publish(seen)
@@ -124,9 +125,9 @@ class Scheduler:
                     runner = await self._replace(runner, leaked, planned, make, judge)
                 wait = self._wait(planned.pace, machine, seen)
                 due = seen.started + wait
-                if due < loop.time():
-                    counters.skipped += int((loop.time() - due) / max(wait, 0.001)) + 1
-                    due = loop.time()
+                if due < self.clock():
+                    counters.skipped += int((self.clock() - due) / max(wait, 0.001)) + 1
+                    due = self.clock()
         finally:
             await runner.aclose()
 
@@ -139,7 +140,7 @@ class Scheduler:
     async def _open(self, planned: Planned, make: Callable[[], Probe[Any]], judge: Judge) -> Runner:
         probe = make()
         await probe.open()
-        return Runner(probe, planned.member.type, judge, planned.member.timeout, self.stalled)
+        return Runner(probe, planned.member.type, judge, planned.member.timeout, self.stalled, self.clock)
 
     async def _replace(
         self,

@@ -1,6 +1,7 @@
 """TLS towards a server: what a person may say about it, and the context made of that."""
 
 import os
+import re
 import ssl
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -10,6 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from config.options import Options
+
+_NAME = re.compile(r"(?!\.)[0-9A-Za-z_.:-]{1,253}")  # what OpenSSL takes as a name or an address
 
 
 class TlsFileError(ValueError):
@@ -30,6 +33,8 @@ class TlsOptions(Options, frozen=True):
         """Rules over several keys."""
         if self.key and not self.cert:
             yield "key", "a key without a certificate; add `cert`, or leave `key` out"
+        if self.server_name and not _NAME.fullmatch(self.server_name):
+            yield "server_name", "is no host name; write one such as db.example.org"
         if self.ca and not self.verify:
             yield "ca", "`verify: false` trusts any certificate, so `ca` would do nothing; leave one of them out"
 

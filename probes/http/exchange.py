@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 from aiohttp import ClientOSError, ClientPayloadError, ServerDisconnectedError
 from aiohttp.client_proto import ResponseHandler
@@ -21,22 +21,22 @@ from config.net.text import clean
 from config.net.tls import TlsOptions, client_context, unverified
 from probes.base import ProbeFailed
 from probes.certificate import Certificate, read_certificate
-from probes.http.phases import Phases
 from probes.http.tunnel import Tunnel
 from probes.reason import Reason
+from probes.stopwatch import Stopwatch
 
 MAX_INTERIM = 8  # answers 1xx before the real one
 HEAD_ROOM = 256 * 1024  # bytes of status line, headers and chunk framing beside the body
 
 
 class Wire(ResponseHandler):
-    """aiohttp's reader of answers; it also notes when the first byte came and how the end came, and stops a flood."""
+    """aiohttp's reader of answers; it also times them, notes how the end came, and stops a flood."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limit: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, watch: Stopwatch, limit: int) -> None:
         super().__init__(loop)
-        self.first_byte: float | None = None
         self.lost: BaseException | None = None
         self.flooded = False
+        self._watch = watch
         self._room = 2 * limit + HEAD_ROOM  # tiny chunks may need as many bytes of framing as of body
         self._body: StreamReader | None = None
 
@@ -51,8 +51,8 @@ class Wire(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         """Called by the transport."""
-        if self.first_byte is None:
-            self.first_byte = time.monotonic()
+        if self._watch.phase == "processing":
+            self._watch.enter("transfer")
         self._room -= len(data)
         if self._room >= 0:
             super().data_received(data)
@@ -74,22 +74,22 @@ class Wire(ResponseHandler):
 class Exchange:
     """One new connection, one request, one answer. `close` it, whatever happened."""
 
-    def __init__(self, limit: int, phases: Phases, deadline: float) -> None:  # deadline by time.monotonic
+    def __init__(self, limit: int, watch: Stopwatch, deadline: float) -> None:  # deadline by time.monotonic
         self.address: Address | None = None
         self.certificate: Certificate | None = None
         self.tls_version = ""
         self._loop = asyncio.get_running_loop()
-        self._wire = Wire(self._loop, limit)
-        self._phases = phases
+        self._wire = Wire(self._loop, watch, limit)
+        self._watch = watch
         self._deadline = deadline
         self._transport: asyncio.Transport | None = None
         self._stream: StreamReader | None = None
 
     async def connect(self, host: str, port: int) -> None:
         """Resolve and connect: to each address in turn, each with an equal share of the time that is left."""
-        self._phases.enter("resolve")
+        self._watch.enter("resolve")
         addresses = await resolve(host, port)
-        self._phases.enter("connect")
+        self._watch.enter("connect")
         first: OSError | None = None
         for tried, address in enumerate(addresses):
             share = (self._deadline - time.monotonic()) / (len(addresses) - tried)
@@ -116,7 +116,7 @@ class Exchange:
 
     async def secure(self, options: TlsOptions, name: str, *, peek: bool) -> None:
         """Speak TLS from here on. The certificate is known afterwards; with `peek` also when it was refused."""
-        self._phases.enter("tls")
+        self._watch.enter("tls")
         context, plain = client_context(options), self._connected()
         try:
             transport = await self._loop.start_tls(plain, self._wire, context, server_hostname=name)
@@ -135,21 +135,23 @@ class Exchange:
 
     async def ask(self, request: bytes, *, bodiless: bool) -> RawResponseMessage:
         """Send the request, and wait for the head of the answer. `bodiless`: as after HEAD, there will be no body."""
-        self._phases.enter("processing")
+        self._watch.enter("processing")
         self._wire.set_response_params(skip_payload=bodiless, read_until_eof=True, auto_decompress=False)
         self._connected().write(request)
         with self._explained():
             message, self._stream = await self._wire.answer()
-        self._phases.enter("transfer", self._wire.first_byte)
         return message
 
-    async def body(self) -> AsyncIterator[bytes]:
-        """The pieces of the body as they come, still compressed."""
+    async def read(self) -> bytes:
+        """The next piece of the body as it came, still compressed; b"" at its end."""
+        if self._stream is None:
+            raise ConnectionResetError("not asked")
         with self._explained():
-            while self._stream is not None and (piece := await self._stream.readany()):
-                yield piece
-            if self._wire.flooded:  # a body without a length ends well when the connection does, whoever ended it
+            piece = await self._stream.readany()
+            # A body without a length ends well when the connection does, whoever ended it.
+            if not piece and self._wire.flooded:
                 raise ClientPayloadError
+        return piece
 
     def close(self) -> None:
         """Give the socket back at once; nothing is kept, so nothing is owed to the other side."""

@@ -13,17 +13,17 @@ from probes.certificate import Certificate
 from probes.http.body import Body, body_encoding
 from probes.http.exchange import Exchange
 from probes.http.options import HttpOptions
-from probes.http.phases import Phases
 from probes.http.request import REDIRECTS, Request, basic
 from probes.http.rules import Rules
 from probes.reason import Reason
+from probes.stopwatch import Stopwatch
 
 
 class Look:
     """The state of one attempt."""
 
-    def __init__(self, options: HttpOptions, rules: Rules, phases: Phases, deadline: float) -> None:
-        self.phases = phases
+    def __init__(self, options: HttpOptions, rules: Rules, watch: Stopwatch, deadline: float) -> None:
+        self.watch = watch
         self.facts: dict[str, str] = {}
         self.concerns: tuple[Reason, ...] = ()
         self.detail = ""
@@ -39,7 +39,7 @@ class Look:
     async def run(self, request: Request) -> None:
         """Return when the answer is as expected, or nearly (`concerns`). Raises ProbeFailed or OSError."""
         while True:
-            exchange = Exchange(self._options.max_body, self.phases, self._deadline)
+            exchange = Exchange(self._options.max_body, self.watch, self._deadline)
             try:
                 message = await self._ask(exchange, request)
                 location = message.headers.get("Location")
@@ -111,12 +111,12 @@ class Look:
     async def _read(self, exchange: Exchange, message: RawResponseMessage) -> bytes:
         """The decompressed body, empty when no rule looks at it: then it is only counted."""
         declared = message.headers.get("Content-Length", "")
-        self._content_length = int(declared) if declared.isdigit() else None
+        self._content_length = int(declared) if declared.isascii() and declared.isdigit() else None
         self._uncompressed = 0
         encoding = body_encoding(message.headers.get("Content-Encoding", ""), self._options.compression)
         body = Body(encoding, self._options.max_body, keep=self._rules.read_body)
         try:
-            async for piece in exchange.body():
+            while piece := await exchange.read():
                 body.take(piece)
             body.finish()
         finally:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
+from yarl import URL
 
 from config.net.tls import TlsOptions
 from config.options import Options
@@ -35,6 +36,10 @@ class Auth(Options, frozen=True):
         """Rules over several keys."""
         if (self.basic is None) == (self.bearer is None):
             yield "", "needs either basic or bearer; write one of them"
+        if self.bearer is not None and not _VALUE.fullmatch(self.bearer.reveal()):
+            yield "bearer", "holds a character that no header may hold; write one line of plain text"
+        if self.basic is not None and ":" in self.basic.username:
+            yield "basic.username", "holds a colon, which ends a user's name; write it without"
 
 
 class Expect(Options, frozen=True):
@@ -78,9 +83,11 @@ class HttpOptions(Options, frozen=True):
         """Rules over several keys."""
         if self.url.scheme not in ("http", "https"):
             yield "url", "is neither http:// nor https://; write one such as https://host:8080/healthz"
-        if "," in _authority(self.url).rpartition("@")[2]:
+        elif "," in _authority(self.url).rpartition("@")[2]:
             yield "url", "names several hosts; make one probe for each"
-        if self.proxy is not None and self.proxy.scheme != "http":
+        elif not _readable(self.url):
+            yield "url", "has a host that no name server can know; write one such as https://host:8080/healthz"
+        if self.proxy is not None and (self.proxy.scheme != "http" or not _readable(self.proxy)):
             yield "proxy", "is not an http:// proxy; write one such as http://proxy:3128"
         if not _TOKEN.fullmatch(self.method):
             yield "method", "is not a request method; write GET, HEAD or POST"
@@ -118,6 +125,13 @@ def acceptable(accept_encoding: str, encoding: str) -> bool:
         except ValueError:
             weights[name] = 0.0
     return weights.get(encoding, weights.get("*", 0.0)) > 0
+
+
+def _readable(url: Url) -> bool:
+    try:
+        return bool(URL(url.reveal()).host)
+    except ValueError:  # a label that is too long in its ASCII form
+        return False
 
 
 def _authority(url: Url) -> str:

@@ -13,10 +13,10 @@ from probes.base import Attempt, Measurement, Probe, ProbeContext, ProbeFailed, 
 from probes.classify import classify
 from probes.http.look import Look
 from probes.http.options import HttpOptions
-from probes.http.phases import Phases
 from probes.http.request import Request
 from probes.http.rules import Rules
 from probes.reason import Reason
+from probes.stopwatch import Stopwatch
 
 # Our own deadline strikes a moment before the framework's, so that a late answer still says in which phase it was.
 _EARLY = 0.02  # seconds, or a twentieth of what is left
@@ -62,16 +62,16 @@ class HttpProbe(Probe[HttpOptions]):
         """One request and its redirects."""
         left = attempt.seconds_left
         left -= min(_EARLY, left / 20)
-        look = Look(self.options, self._rules, Phases(), time.monotonic() + left)
+        look = Look(self.options, self._rules, Stopwatch(time.monotonic), time.monotonic() + left)
         try:
             async with asyncio.timeout(left):
                 await look.run(self._first())
         except ProbeFailed as failed:
-            failed.phase = failed.phase or look.phases.current
+            failed.phase = failed.phase or look.watch.phase
             failed.measurement = self._measurement(look)
             raise
         except (OSError, EOFError) as error:
-            phase = look.phases.current
+            phase = look.watch.phase
             reason, detail = classify(error, phase)
             raise ProbeFailed(reason, detail, phase=phase, measurement=self._measurement(look)) from error
         return self._measurement(look)
@@ -87,4 +87,5 @@ class HttpProbe(Probe[HttpOptions]):
 
     def _measurement(self, look: Look) -> Measurement:
         readings = tuple(self.reading(name, value) for name, value in look.values())
-        return Measurement(readings, look.phases.stop(), look.facts, look.concerns, look.detail)
+        look.watch.stop()
+        return Measurement(readings, look.watch.seconds, look.facts, look.concerns, look.detail)

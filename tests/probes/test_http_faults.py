@@ -1,6 +1,7 @@
 """Whatever a server does wrong, an attempt ends in time, with the right reason, and leaves nothing behind."""
 
 import asyncio
+import gc
 import gzip
 import resource
 import socket
@@ -15,6 +16,7 @@ from probes.http import HttpOptions, HttpProbe
 from probes.http.options import Expect
 from probes.reason import Reason
 from tests.probes.look import look
+from tests.probes.pki import Authority
 from tests.probes.wire import Attempt, Stub, answering, dripping, flooding, saying, serve
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -31,7 +33,7 @@ def chunked(*parts):
     [
         pytest.param(saying(), Reason.CONNECTION_RESET, "processing", id="closes-silently"),
         pytest.param(saying(then="reset"), Reason.CONNECTION_RESET, "processing", id="resets"),
-        pytest.param(saying(b"HTTP/1.1 200 OK\r\nCont"), Reason.CONNECTION_RESET, "processing", id="half-a-header"),
+        pytest.param(saying(b"HTTP/1.1 200 OK\r\nCont"), Reason.CONNECTION_RESET, "transfer", id="half-a-header"),
         pytest.param(saying(NINE + b"abc"), Reason.CONNECTION_RESET, "transfer", id="half-a-body"),
         pytest.param(
             saying(NINE + b"abc", then="reset"),
@@ -40,27 +42,27 @@ def chunked(*parts):
             id="resets-within-the-body",
         ),
         pytest.param(saying(chunked(b"5\r\nab")), Reason.CONNECTION_RESET, "transfer", id="half-a-chunk"),
-        pytest.param(saying(chunked(b"zz\r\nab"), then="hang"), Reason.PROTOCOL, "processing", id="bad-chunk"),
+        pytest.param(saying(chunked(b"zz\r\nab"), then="hang"), Reason.PROTOCOL, "transfer", id="bad-chunk"),
         pytest.param(
             saying(chunked(b"2\r\nab\r\n"), b"zz\r\nab", then="hang", pause=0.05),
             Reason.PROTOCOL,
             "transfer",
             id="bad-chunk-later",
         ),
-        pytest.param(saying(b"\x00\x01\x02garbage\r\n\r\n", then="hang"), Reason.PROTOCOL, "processing", id="garbage"),
-        pytest.param(saying(b"SSH-2.0-OpenSSH_9.2\r\n", then="hang"), Reason.PROTOCOL, "processing", id="ssh"),
-        pytest.param(saying(b"<html>hello</html>", then="hang"), Reason.PROTOCOL, "processing", id="no-headers"),
-        pytest.param(saying(b"HTTP/1.1 0 X\r\n\r\n", then="hang"), Reason.PROTOCOL, "processing", id="status-0"),
-        pytest.param(saying(OK + b"Content-Length: -5\r\n\r\n"), Reason.PROTOCOL, "processing", id="length-negative"),
+        pytest.param(saying(b"\x00\x01\x02garbage\r\n\r\n", then="hang"), Reason.PROTOCOL, "transfer", id="garbage"),
+        pytest.param(saying(b"SSH-2.0-OpenSSH_9.2\r\n", then="hang"), Reason.PROTOCOL, "transfer", id="ssh"),
+        pytest.param(saying(b"<html>hello</html>", then="hang"), Reason.PROTOCOL, "transfer", id="no-headers"),
+        pytest.param(saying(b"HTTP/1.1 0 X\r\n\r\n", then="hang"), Reason.PROTOCOL, "transfer", id="status-0"),
+        pytest.param(saying(OK + b"Content-Length: -5\r\n\r\n"), Reason.PROTOCOL, "transfer", id="length-negative"),
         pytest.param(
             saying(OK + b"Content-Length: 5\r\nContent-Length: 2\r\n\r\nhi"),
             Reason.PROTOCOL,
-            "processing",
+            "transfer",
             id="two-lengths",
         ),
-        pytest.param(saying(OK + b"X: " + b"a" * 100_000), Reason.PROTOCOL, "processing", id="long-header"),
-        pytest.param(saying(OK + b"X: a\r\n" * 5000), Reason.PROTOCOL, "processing", id="many-headers"),
-        pytest.param(saying(b"HTTP/1.1 100 Continue\r\n\r\n" * 50), Reason.PROTOCOL, "processing", id="interim-only"),
+        pytest.param(saying(OK + b"X: " + b"a" * 100_000), Reason.PROTOCOL, "transfer", id="long-header"),
+        pytest.param(saying(OK + b"X: a\r\n" * 5000), Reason.PROTOCOL, "transfer", id="many-headers"),
+        pytest.param(saying(b"HTTP/1.1 100 Continue\r\n\r\n" * 50), Reason.PROTOCOL, "transfer", id="interim-only"),
         pytest.param(
             answering(body=b"junk", headers={"Content-Encoding": "gzip"}), Reason.PROTOCOL, "transfer", id="bad-gzip"
         ),
@@ -90,11 +92,11 @@ async def never(peer):
     [
         pytest.param(never, "processing", id="never-answers", marks=pytest.mark.case("N01")),
         pytest.param(saying(NINE, then="hang"), "transfer", id="no-body"),
-        pytest.param(saying(OK, then="hang"), "processing", id="no-end-of-headers"),
+        pytest.param(saying(OK, then="hang"), "transfer", id="no-end-of-headers"),
         pytest.param(
             dripping(OK + b"Content-Length: 1000000\r\n\r\n"), "transfer", id="R30", marks=pytest.mark.case("R30")
         ),
-        pytest.param(dripping(OK + b"X: "), "processing", id="drips-headers"),
+        pytest.param(dripping(OK + b"X: "), "transfer", id="drips-headers"),
         pytest.param(dripping(chunked(), b"1\r\nx\r\n"), "transfer", id="drips-chunks"),
     ],
 )
@@ -242,3 +244,28 @@ async def test_the_next_address_is_tried():
         probe = HttpProbe(HttpOptions(url=Url.parse(stub.url(host="localhost"))), ProbeContext("web"))
         measurement = await probe.check(Attempt())  # ::1 refuses where localhost has it
     assert measurement.phases["connect"] > 0
+
+
+async def test_a_redirect_that_is_no_text():
+    """A Location of bytes that are not UTF-8 is no address."""
+    found = await look(answering(302, lines=b"Location: /\xff\r\n"), follow_redirects=1)
+    assert found.reason is Reason.STATUS
+    assert found.connections == 1
+
+
+async def test_bad_handshakes_leave_nothing(tmp_path):
+    """Certificates refused and handshakes broken off leave no socket, and nothing that nobody took."""
+    untaken = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: untaken.append(context))
+    strange = Authority.new(tmp_path).server("localhost")
+    for script, tls in ((answering(), strange), (saying(b"no TLS"), None), (never, None)):
+        async with serve(script, tls) as stub:
+            before = sockets()
+            probe = HttpProbe(HttpOptions(url=Url.parse(stub.url(scheme="https"))), ProbeContext("web"))
+            for number in range(5):
+                with pytest.raises(ProbeFailed):
+                    await probe.check(Attempt(number, timeout=0.1))
+        await until(lambda before=before: sockets() <= before)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert not untaken

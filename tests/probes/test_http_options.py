@@ -20,6 +20,7 @@ def problems(**options):
     [
         pytest.param({"url": Url.parse("ftp://files.test/")}, "url", id="scheme"),
         pytest.param({"url": Url.parse("http://a.test,b.test/")}, "url", id="two-hosts"),
+        pytest.param({"url": Url.parse("http://é" + "x" * 70 + "/")}, "url", id="long-label"),
         pytest.param({"proxy": Url.parse("socks5://proxy.test:1080")}, "proxy", id="socks"),
         pytest.param({"method": "GE T"}, "method", id="method"),
         pytest.param({"method": "CONNECT"}, "method", id="connect"),
@@ -81,6 +82,21 @@ def test_accepted(options):
 def test_auth_is_one_of_two(auth):
     """Credentials are either basic or bearer."""
     assert [text for _, text in auth.problems()] == ["needs either basic or bearer; write one of them"]
+
+
+@pytest.mark.parametrize(
+    ("auth", "key"),
+    [
+        (Auth(bearer=Secret("canary\r\nX: 1")), "bearer"),
+        (Auth(bearer=Secret("canary\N{SNOWMAN}")), "bearer"),
+        (Auth(basic=Basic(username="a:b", password=Secret("canary"))), "basic.username"),
+    ],
+)
+def test_credentials_that_cannot_be_sent(auth, key):
+    """Credentials that no header can hold are refused at load, and not shown."""
+    (found,) = auth.problems()
+    assert found[0] == key
+    assert "canary" not in found[1]
 
 
 @pytest.mark.case("H17")

@@ -124,7 +124,7 @@ async def test_a_body_does_not_go_to_another_host():
     assert not other.requests
 
 
-@pytest.mark.parametrize("location", ["ftp://files.test/", "javascript:alert(1)", "http://[::1"])
+@pytest.mark.parametrize("location", ["ftp://files.test/", "javascript:alert(1)", "http://[::1", "http://é" + "x" * 70])
 async def test_nowhere_to_go(location):
     """A redirect to what is no web address fails, and says only that."""
     found = await look(routing({"/": (302, location)}), follow_redirects=1)

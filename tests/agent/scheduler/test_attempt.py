@@ -14,11 +14,16 @@ from tests.virtual import run
 
 
 def runner(probe, stalled=lambda *_: False):
-    return Runner(probe, "scripted", Judge(), probe.context.timeout, stalled)
+    clock = asyncio.get_running_loop().time
+    return Runner(probe, "scripted", Judge(), probe.context.timeout, stalled, clock)
 
 
 def one(answer, **kwargs):
-    return run(runner(Scripted([answer]), **kwargs).run(fresh=False))
+    return run(attempted(Scripted([answer]), **kwargs))
+
+
+async def attempted(probe, *, fresh=False, **kwargs):
+    return await runner(probe, **kwargs).run(fresh=fresh)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +127,7 @@ def test_a_broken_probe_is_logged_once(caplog):
 def test_the_path_is_pooled_only_where_a_connection_is_kept():
     """A probe without a steady connection is fresh each time, whatever it is told."""
     for steady, fresh, path in [(True, False, "pooled"), (True, True, "fresh"), (False, False, "fresh")]:
-        assert run(runner(Scripted(steady=steady)).run(fresh=fresh)).path == path
+        assert run(attempted(Scripted(steady=steady), fresh=fresh)).path == path
 
 
 def test_probe_failed_prints_reason_and_detail():

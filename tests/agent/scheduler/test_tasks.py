@@ -24,7 +24,9 @@ class Stage:
     def __init__(self):
         self.seen, self.board = [], Board()
         listeners = [self.board.record, self.seen.append]
-        self.scheduler = Scheduler(self.board, listeners, lambda *_: False, chance=lambda: 0.5)
+        self.scheduler = Scheduler(
+            self.board, listeners, lambda *_: False, lambda: 0.5, asyncio.get_running_loop().time
+        )
 
     def start(self, probe, **kwargs):
         self.scheduler.start(planned(probe.context.name, cls=type(probe), **kwargs), lambda: probe)

@@ -138,6 +138,10 @@ def test_a_folder_is_not_a_file(tmp_path):
         (TlsOptions(key="/x"), "key"),
         (TlsOptions(ca="/x", verify=False), "ca"),
         (TlsOptions(cert="/x"), None),
+        (TlsOptions(server_name="db.test"), None),
+        (TlsOptions(server_name="::1"), None),
+        (TlsOptions(server_name=".test"), "server_name"),
+        (TlsOptions(server_name="ä b"), "server_name"),
     ],
 )
 def test_rules_over_several_keys(options, key):
