@@ -33,7 +33,6 @@ from agent.web.desk import Desk
 from exporters.base import Sample, SampleSource
 from exporters.contract import Metric, service_family
 from outrider import __version__
-from probes.base import Probe, ProbeContext
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +172,7 @@ class App:
         for name in new:
             planned = plan.probes[name]
             self.metrics.enter(planned.member, planned.cls)
-            self.scheduler.start(planned, _maker(planned))
+            self.scheduler.start(planned, planned.make)
         self._running = dict(plan.probes)
         return _sentences("probe", gone, new)
 
@@ -281,8 +280,3 @@ def _sentences(noun: str, gone: Iterable[str], new: Iterable[str]) -> list[str]:
     restarted = [f"{noun} {name} restarted" for name in new if name in gone]
     started = [f"{noun} {name} started" for name in new if name not in gone]
     return restarted + started + [f"{noun} {name} stopped" for name in gone if name not in new]
-
-
-def _maker(planned: Planned) -> Callable[[], Probe[Any]]:
-    context = ProbeContext(planned.member.name, planned.service, planned.member.timeout)
-    return lambda: planned.cls(planned.options, context)

@@ -1,6 +1,7 @@
 """File and registries -> a plan: everything typed and checked, nothing opened. Run, check and reload all use it."""
 
 import re
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,9 @@ _ENTRIES: tuple[tuple[str, type[Any], Registry], ...] = (
     ("traces.forward", Destination, SENDERS),
     ("alerts.receivers", Receiver, NOTIFIERS),
 )
+
+
+_FAMILIES = {"any": socket.AF_UNSPEC, "ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,7 @@ def _probe(file: File, name: str, entry: ProbeEntry, problems: Problems) -> Plan
     )
     pace = Pace(float(entry.interval), float(entry.fast_interval), float(entry.slow_interval), float(entry.fresh_every))
     bounds = tuple(_bounds(cls, path, entry, problems))
-    return Planned(member, pace, bounds, options, cls, file.service, entry.invert)
+    return Planned(member, pace, bounds, options, cls, file.service, entry.invert, _FAMILIES[entry.family])
 
 
 def _bounds(cls: type[Probe[Any]], path: str, entry: ProbeEntry, problems: Problems) -> Iterator[Bound]:

@@ -97,6 +97,7 @@ class ProbeContext:
     name: str
     service: str = ""
     timeout: float = 3.0  # seconds for a whole attempt
+    family: int = 0  # socket.AF_INET, AF_INET6, or 0 for any: which addresses of a name may be used
 
 
 O = TypeVar("O", bound=Options)  # noqa: E741 - O for options, as in DESIGN

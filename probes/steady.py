@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from abc import abstractmethod
 from typing import Generic, Protocol, TypeVar
 
@@ -46,7 +47,7 @@ class SteadyProbe(Probe[O], Generic[O, L]):
 
     steady = True
     _kept: L | None = None
-    _until = 0.0  # by the loop's clock: when the kept one has had its time
+    _until = 0.0  # by time.monotonic: when the kept one has had its time
 
     @abstractmethod
     async def connect(self, watch: Stopwatch) -> L:
@@ -58,7 +59,7 @@ class SteadyProbe(Probe[O], Generic[O, L]):
 
     async def check(self, attempt: Attempt) -> Measurement:
         """Look over the connection that this attempt is due."""
-        watch = Stopwatch(asyncio.get_running_loop().time)
+        watch = Stopwatch(time.monotonic)
         left = attempt.seconds_left
         try:
             async with asyncio.timeout(left - min(_EARLY_SECONDS, left * _EARLY_SHARE)):
@@ -73,7 +74,7 @@ class SteadyProbe(Probe[O], Generic[O, L]):
             raise ProbeFailed(reason, detail, phase=watch.phase, measurement=seen) from error
 
     async def _take_turn(self, attempt: Attempt, watch: Stopwatch) -> Measurement:
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         if self._kept is not None and (self._kept.closed or now >= self._until):
             await self.aclose()
         if self._kept is not None and not attempt.fresh:

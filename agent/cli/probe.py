@@ -15,7 +15,6 @@ from agent.scheduler.attempt import Runner
 from agent.scheduler.tasks import Planned
 from agent.web.page.units import number as human
 from config.convert import suggestion
-from probes.base import ProbeContext
 
 HELP = "Run one probe, or all, once. Exit 0: all passed; 1: one did not; 64: unknown name."
 
@@ -53,7 +52,7 @@ async def _all(wanted: list[Planned]) -> list[Observation]:
 async def _once(planned: Planned) -> Observation:
     """One attempt; a steady probe keeps its connection for it, so that its readings are seen."""
     member = planned.member
-    probe = planned.cls(planned.options, ProbeContext(member.name, planned.service, member.timeout))
+    probe = planned.make()
     runner = Runner(probe, member.type, Judge(planned.bounds, planned.invert), member.timeout, lambda *_: False)
     try:
         await probe.open()

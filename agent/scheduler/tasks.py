@@ -16,7 +16,7 @@ from agent.scheduler import timetable
 from agent.scheduler.attempt import Runner
 from agent.scheduler.timetable import FreshTurns, Pace
 from exporters.base import Sample
-from probes.base import Probe
+from probes.base import Probe, ProbeContext
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,12 @@ class Planned:
     cls: type[Probe[Any]]
     service: str = ""
     invert: bool = False
+    family: int = 0  # which addresses of a name: probes.base.ProbeContext
+
+    def make(self) -> Probe[Any]:
+        """A new instance: at start, and again after a stuck check."""
+        member = self.member
+        return self.cls(self.options, ProbeContext(member.name, self.service, member.timeout, self.family))
 
 
 @dataclass(slots=True)

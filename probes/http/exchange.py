@@ -74,7 +74,7 @@ class Wire(ResponseHandler):
 class Exchange:
     """One new connection, one request, one answer. `close` it, whatever happened."""
 
-    def __init__(self, limit: int, watch: Stopwatch, deadline: float) -> None:  # deadline by time.monotonic
+    def __init__(self, limit: int, watch: Stopwatch, deadline: float, family: int = 0) -> None:  # by time.monotonic
         self.address: Address | None = None
         self.certificate: Certificate | None = None
         self.tls_version = ""
@@ -82,13 +82,14 @@ class Exchange:
         self._wire = Wire(self._loop, watch, limit)
         self._watch = watch
         self._deadline = deadline
+        self._family = family
         self._transport: asyncio.Transport | None = None
         self._stream: StreamReader | None = None
 
     async def connect(self, host: str, port: int) -> None:
         """Resolve and connect: to each address in turn, each with an equal share of the time that is left."""
         self._watch.enter("resolve")
-        addresses = await resolve(host, port)
+        addresses = await resolve(host, port, self._family)
         self._watch.enter("connect")
         first: OSError | None = None
         for tried, address in enumerate(addresses):

@@ -22,7 +22,7 @@ from probes.stopwatch import Stopwatch
 class Look:
     """The state of one attempt."""
 
-    def __init__(self, options: HttpOptions, rules: Rules, watch: Stopwatch, deadline: float) -> None:
+    def __init__(self, options: HttpOptions, rules: Rules, watch: Stopwatch, deadline: float, family: int = 0) -> None:
         self.watch = watch
         self.facts: dict[str, str] = {}
         self.concerns: tuple[Reason, ...] = ()
@@ -30,6 +30,7 @@ class Look:
         self._options = options
         self._rules = rules
         self._deadline = deadline
+        self._family = family
         self._status: int | None = None
         self._content_length: int | None = None
         self._uncompressed: int | None = None
@@ -39,7 +40,7 @@ class Look:
     async def run(self, request: Request) -> None:
         """Return when the answer is as expected, or nearly (`concerns`). Raises ProbeFailed or OSError."""
         while True:
-            exchange = Exchange(self._options.max_body, self.watch, self._deadline)
+            exchange = Exchange(self._options.max_body, self.watch, self._deadline, self._family)
             try:
                 message = await self._ask(exchange, request)
                 location = message.headers.get("Location")

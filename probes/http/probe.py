@@ -62,7 +62,8 @@ class HttpProbe(Probe[HttpOptions]):
         """One request and its redirects."""
         left = attempt.seconds_left
         left -= min(_EARLY, left / 20)
-        look = Look(self.options, self._rules, Stopwatch(time.monotonic), time.monotonic() + left)
+        watch, deadline = Stopwatch(time.monotonic), time.monotonic() + left
+        look = Look(self.options, self._rules, watch, deadline, self.context.family)
         try:
             async with asyncio.timeout(left):
                 await look.run(self._first())

@@ -62,6 +62,7 @@ class Request:
     def redirected(self, status: int, location: str, compression: str) -> "Request":
         """The next request. What the file wrote (headers, credentials, body) never goes to another origin."""
         try:
+            location.encode()  # aiohttp keeps bytes that are no text as lone surrogates, and yarl would drop them
             url = self.url.join(URL(location)).with_fragment(None)
             valid = url.scheme in ("http", "https") and bool(url.raw_host)
         except ValueError:

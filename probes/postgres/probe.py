@@ -60,7 +60,7 @@ class PostgresProbe(SteadyProbe[PostgresOptions, Session]):
 
     async def connect(self, watch: Stopwatch) -> Session:
         """A session named for the service."""
-        wire = Wire(watch)
+        wire = Wire(watch, self.context.family)
         with wire.told():
             name = f"outrider:{self.context.service}"
             return await Session.open(self.options.driver_dsn, name, watch, wire)

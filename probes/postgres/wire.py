@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -31,9 +32,10 @@ class Wire:
     aborts a connection beyond the limit. Everything else is the loop's.
     """
 
-    def __init__(self, watch: Stopwatch) -> None:
+    def __init__(self, watch: Stopwatch, family: int = 0) -> None:
         self._loop = asyncio.get_running_loop()
         self._watch = watch
+        self._family = family
         self._received = 0
         self._first = b""
         self._made: list[asyncio.Transport] = []
@@ -44,7 +46,7 @@ class Wire:
 
     def established(self) -> None:
         """The session stands: connections made from now on (to cancel a query) are no phases of an attempt."""
-        self._watch = Stopwatch(self._loop.time)
+        self._watch = Stopwatch(time.monotonic)
         self._made.clear()
 
     def abort(self) -> None:
@@ -87,7 +89,7 @@ class Wire:
         self, factory: Callable[[], asyncio.Protocol], host: str, port: int, **options: Any
     ) -> tuple["_Transport", asyncio.Protocol]:
         """As the loop's, but timed and counted."""
-        sock = await dial(host, port, self._watch)
+        sock = await dial(host, port, self._watch, self._family)
         if options.get("ssl"):
             options.setdefault("server_hostname", host)
         return await self._adopt(sock, factory, options)

@@ -50,10 +50,17 @@ class Connection:
 
     @classmethod
     async def open(
-        cls, place: Place, context: ssl.SSLContext | None, server_name: str, name: str, watch: Stopwatch
+        cls,
+        place: Place,
+        context: ssl.SSLContext | None,
+        server_name: str,
+        name: str,
+        watch: Stopwatch,
+        family: int = 0,
     ) -> "Connection":
         """Connect, log in, choose the database and say who we are. Raises OSError or one of this file's errors."""
-        sock = await (dial_unix(place.path, watch) if place.path else dial(place.host, place.port, watch))
+        dialing = dial_unix(place.path, watch) if place.path else dial(place.host, place.port, watch, family)
+        sock = await dialing
         if context is not None:
             watch.enter("tls")
         adopted = False

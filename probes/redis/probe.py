@@ -63,7 +63,8 @@ class RedisProbe(SteadyProbe[RedisOptions, Connection]):
             context = client_context(self.options.tls) if self._place.secure else None
         except TlsFileError as error:
             raise ProbeFailed(Reason.CONFIG, str(error), phase="tls") from error
-        return await Connection.open(self._place, context, self.options.tls.server_name, name, watch)
+        server = self.options.tls.server_name
+        return await Connection.open(self._place, context, server, name, watch, self.context.family)
 
     async def look(self, link: Connection, watch: Stopwatch, attempt: Attempt) -> Measurement:
         """PING, the write check if it is wanted, INFO."""
