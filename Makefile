@@ -32,7 +32,7 @@ $(DEV): requirements/dev.txt pyproject.toml | $(VENV)/pyvenv.cfg
 setup: $(DEV) ## Make .venv with everything for development
 
 demo: $(DEMO) ## Start the demo: real servers, a sample service and Outrider beside it
-	@$(BIN)/outrider demo
+	@$(BIN)/outrider demo $(ARGS)
 
 demo-break: $(DEMO) ## Break a part of the running demo: WHAT=postgres|redis|service|memory|upstream
 	@$(BIN)/outrider demo --break "$(WHAT)"

@@ -48,6 +48,7 @@ class Source:
     seen: Print  # the files as they were when the first plan was read
     files: Callable[[], Iterable[Path]]
     masked: Callable[[], Mapping[str, Any]]
+    in_force: Callable[[], None] = lambda: None  # called when what was read last has been put in force
 
 
 class App:
@@ -94,6 +95,7 @@ class App:
         changes = await self._apply(plan)
         self.plan, self.judged = plan, True
         self.lifecycle.drain_seconds = float(plan.file.readiness.drain)
+        self.source.in_force()
         return changes
 
     def stop(self) -> None:
@@ -165,10 +167,16 @@ class App:
         return _sentences("receiver", gone, new)
 
     async def _probe(self, plan: Plan) -> list[str]:
+        for name, planned in plan.probes.items():
+            if name in self._running and self._running[name] != planned and self._running[name].asks_like(planned):
+                self.board.amend(planned.member)
+                self._running[name] = planned
         gone, new = _difference(self._running, plan.probes)
         await self.scheduler.stop(gone)
         for name in gone:
-            self.metrics.leave(name)
+            if name not in new:
+                self.scheduler.forget(name)
+                self.metrics.leave(name)
         for name in new:
             planned = plan.probes[name]
             self.metrics.enter(planned.member, planned.cls)
@@ -204,7 +212,7 @@ class App:
 
     def _desk(self) -> Desk:
         return Desk(
-            service=self.plan.file.service,
+            service=lambda: self.plan.file.service,
             version=__version__,
             verdict=self.verdict,
             views=self.views,

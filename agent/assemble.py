@@ -22,7 +22,7 @@ from config.options import Options
 from config.registry import Registry
 from config.schema import json_schema
 from config.sections.alerts import Receiver, Route
-from config.sections.probes import ProbeEntry
+from config.sections.probes import Bounds, ProbeEntry
 from config.sections.traces import Destination
 from config.shapes import fields
 from config.types import Url
@@ -110,6 +110,12 @@ def _survey_entry(path: str, entry: MappingNode, entry_type: type[Any], registry
         if isinstance(kind, Scalar):
             problems.add(f"{path}.type", str(error), kind.position)
         return
+    for key in _SIDES:
+        for reading, limit in (
+            (convert(entry.items[key], Bounds, Problems()) or {}).items() if key in entry.items else ()
+        ):
+            if wrong := _misfit(cls, reading, limit.unit):
+                problems.add(f"{path}.{key}.{reading}", wrong, entry.items[key].position)
     rest = {key: value for key, value in entry.items.items() if key not in known}
     convert(MappingNode(rest, entry.position, entry.keys, tuple(known)), cls.options_type, problems, path)
 

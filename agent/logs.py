@@ -74,13 +74,17 @@ class Logs:
     ) -> None:
         self._lines: queue.Queue[logging.LogRecord] = queue.Queue(WAITING)
         writer = _Quiet(stream or sys.stderr)
-        writer.setFormatter(JsonFormat() if style == "json" else TextFormat())
+        self._writer = writer
         self._inlet = _Dropping(self._lines)
-        root = logging.getLogger()
-        root.handlers[:] = [self._inlet]
-        root.setLevel(level.upper())
+        logging.getLogger().handlers[:] = [self._inlet]
+        self.adjust(level, style)
         # Its thread is a daemon: a reader that hangs cannot keep the process from ending.
         logging.handlers.QueueListener(self._lines, writer).start()
+
+    def adjust(self, level: str, style: Literal["json", "text"]) -> None:
+        """Another level or form from the next line on."""
+        logging.getLogger().setLevel(level.upper())
+        self._writer.setFormatter(JsonFormat() if style == "json" else TextFormat())
 
     def close(self) -> None:
         """Wait for the lines that were handed over, a second at most."""

@@ -9,6 +9,7 @@ from agent.assemble import Plan
 from agent.cli import OK
 from agent.cli.open import add_config, open_plan
 from agent.scheduler.tasks import Planned
+from agent.scheduler.timetable import JITTER
 from agent.slo import lint
 from config.types import Duration
 
@@ -97,8 +98,11 @@ def _at(planned: Planned) -> str:
 def _cadence(planned: Planned) -> str:
     pace, member = planned.pace, planned.member
     every, fast, timeout = Duration(pace.interval), Duration(pace.fast), Duration(member.timeout)
-    # The first failure is seen at the interval, those that confirm it at the fast one.
-    seconds = pace.interval + (member.rules.failure_threshold - 1) * pace.fast + member.timeout
+    # The first failure is seen at the interval, those that confirm it at the fast one, each wait 10 % longer at most; a
+    # confirming attempt that takes its whole timeout may hold up the next.
+    late = 1 + JITTER
+    confirming = (member.rules.failure_threshold - 1) * max(late * pace.fast, member.timeout)
+    seconds = late * pace.interval + confirming + member.timeout
     return (
         f"asked every {every} (every {fast} while its state may change), {timeout} at most; down after "
         f"{member.rules.failure_threshold} failures in a row, {Duration(round(seconds, 1))} at the latest;"

@@ -60,14 +60,20 @@ def open_plan(option: str | None) -> Opened:
 
 def read_plan(source: str | bytes | None) -> Opened:
     """The same from an option or from bytes. Raises ConfigError."""
-    asked = None if isinstance(source, bytes) else locate(source, os.environ)
-    before = fingerprint([asked.absolute()] if asked else [])
+    before = () if isinstance(source, bytes) else look(source)
     loaded = _load(source)
     problems = Problems(loaded.source)
     plan = assemble(loaded.config, problems)
     problems.raise_if_any()
-    others = fingerprint(file for file in loaded.files if asked is None or file != asked.absolute())
+    known = {name for name, *_ in before}
+    others = fingerprint(file for file in loaded.files if str(file) not in known)
     return Opened(plan, loaded, seen=tuple(sorted(before + others)))
+
+
+def look(option: str | None) -> Print:
+    """The file that would be read, as it is now."""
+    asked = locate(option, os.environ)
+    return fingerprint([asked.absolute()] if asked else [])
 
 
 def unjudged_plan() -> Opened:

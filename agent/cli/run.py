@@ -4,12 +4,15 @@ import argparse
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from agent.assemble import Plan
 from agent.cli import CONFIG, ESSENTIAL, OK, Stop
-from agent.cli.open import Opened, add_config, open_plan, read_plan, unjudged_plan
+from agent.cli.open import Opened, add_config, look, open_plan, read_plan, unjudged_plan
+from agent.logs import Logs
 from config import lastgood
 from config.errors import ConfigError
 
@@ -39,15 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Start it. Exit codes: 0 stopped, 70 something essential died, 78 configuration or port."""
     opened, problem = _open(args)
-    from agent.logs import Logs
-
     settings = opened.plan.file.log
     logs = Logs(settings.level, settings.format)
     try:
         if problem:
             log.error("the configuration cannot be used: %s", "; ".join(problem.splitlines()))
             log.error("running %s", "the last good one instead" if opened.judged else "unjudged: live and ready")
-        _runner()(_serve(args, opened))
+        _runner()(_serve(args, opened, logs))
     except ConfigError as error:
         raise Stop(str(error), CONFIG) from None
     except Exception:
@@ -65,7 +66,9 @@ def _open(args: argparse.Namespace) -> tuple[Opened, str]:
     try:
         return read_plan(args.config), ""
     except ConfigError as error:
-        return _fallback(Path(args.state_dir)), str(error)
+        fallback = _fallback(Path(args.state_dir))
+        seen = tuple(sorted({*fallback.seen, *look(args.config)}))
+        return replace(fallback, seen=seen), str(error)
 
 
 def _fallback(state_dir: Path) -> Opened:
@@ -78,20 +81,43 @@ def _fallback(state_dir: Path) -> Opened:
     return unjudged_plan()
 
 
-async def _serve(args: argparse.Namespace, opened: Opened) -> None:
+async def _serve(args: argparse.Namespace, opened: Opened, logs: Logs) -> None:
     from agent.app import App, Source
 
-    current = opened
-
-    def read() -> Plan:
-        nonlocal current
-        current = read_plan(args.config)
-        _keep(current)
-        return current.plan
-
+    configuration = Configuration(args.config, opened, logs)
     _keep(opened)
-    source = Source(read, opened.seen, lambda: current.files(args.config), lambda: current.masked())  # noqa: PLW0108 - `current` is another one after a reload
+    source = Source(configuration.read, opened.seen, configuration.files, configuration.masked, configuration.in_force)
     await App(opened.plan, source, judged=opened.judged).run()
+
+
+@dataclass(slots=True)
+class Configuration:
+    """The configuration in force, and the one that was read last and may be refused yet."""
+
+    option: str | None
+    current: Opened
+    logs: Logs
+    newest: Opened | None = None
+
+    def read(self) -> Plan:
+        """The plan of what is there now. Raises ConfigError."""
+        self.newest = read_plan(self.option)
+        return self.newest.plan
+
+    def in_force(self) -> None:
+        """What was read last is in force: it is the last good one now."""
+        self.current = self.newest or self.current
+        settings = self.current.plan.file.log
+        self.logs.adjust(settings.level, settings.format)
+        _keep(self.current)
+
+    def files(self) -> Iterable[Path]:
+        """What must be looked at to notice a change."""
+        return self.current.files(self.option)
+
+    def masked(self) -> Mapping[str, Any]:
+        """What is in force, for the API."""
+        return self.current.masked()
 
 
 def _keep(opened: Opened) -> None:

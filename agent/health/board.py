@@ -76,9 +76,20 @@ class Board:
         self._entries: dict[str, _Entry] = {}
 
     def enter(self, member: Member, now: float) -> None:
-        """A probe starts, or starts anew with other options: nothing is believed of it yet."""
+        """A probe starts. One that starts anew with other options is believed in as before until its attempts differ.
+
+        Otherwise a reload that every replica gets would make every replica unready.
+        """
+        before = self._entries.get(member.name)
         machine = Machine(member.name, member.rules, member.steady, since=now)
-        self._entries[member.name] = _Entry(member, machine, last_ended=now)
+        self._entries[member.name] = entry = _Entry(member, machine, last_ended=now)
+        if before is not None and before.member.type == member.type:
+            machine.inherit(before.machine)
+            entry.last_success_at, entry.readings, entry.facts = before.last_success_at, before.readings, before.facts
+
+    def amend(self, member: Member) -> None:
+        """The file says something else of a probe that goes on: what its verdict does, or its texts."""
+        self._entries[member.name].member = member
 
     def leave(self, name: str) -> None:
         """A probe is gone from the file."""

@@ -144,6 +144,11 @@ class Machine:
         wanted = self.rules.failures_of
         return wanted is not None and sum(self._recent) >= wanted[0]
 
+    def inherit(self, before: "Machine") -> None:
+        """Go on with another machine's belief, and count from 0."""
+        self.state, self.since, self.last = before.state, before.since, before.last
+        self.ever_passed, self.first_failure = before.ever_passed, before.first_failure
+
     def changing(self) -> bool:
         """Whether belief may be about to change: then the probe is asked at its fast interval."""
         if self.state is State.DOWN:

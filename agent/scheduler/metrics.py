@@ -36,7 +36,14 @@ class ProbeMetrics:
     _seen: dict[str, _Seen] = field(default_factory=dict)
 
     def enter(self, member: Member, cls: type[Probe]) -> None:  # type: ignore[type-arg]
-        """A probe starts: its counters exist at 0 before anything happened, so that the first failure shows."""
+        """A probe starts: its counters exist at 0 before anything happened, so that the first failure shows.
+
+        One that starts anew goes on counting.
+        """
+        before = self._seen.get(member.name)
+        if before is not None and before.member.type == member.type:
+            before.member, before.cls = member, cls
+            return
         seen = _Seen(member, cls)
         path = "pooled" if member.steady else "fresh"
         seen.attempts[path, "", Outcome.PASS, Reason.OK] = 0

@@ -5,7 +5,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent.events import Listener, Observation
@@ -37,6 +37,12 @@ class Planned:
     service: str = ""
     invert: bool = False
     family: int = 0  # which addresses of a name: probes.base.ProbeContext
+
+    def asks_like(self, other: "Planned") -> bool:
+        """Whether the other one asks the same in the same way: then a reload only has to say what follows from it."""
+        said = ("description", "runbook_url", "when_down", "shared")
+        member = replace(self.member, **{key: getattr(other.member, key) for key in said})
+        return replace(self, member=member) == other
 
     def make(self) -> Probe[Any]:
         """A new instance: at start, and again after a stuck check."""
@@ -70,19 +76,21 @@ class Scheduler:
         """Start asking one probe. `make` gives a new instance, again after a stuck check."""
         name = planned.member.name
         self.board.enter(planned.member, self.clock())
-        self.counters[name] = Counters()
+        self.counters.setdefault(name, Counters())
         self._tasks[name] = asyncio.create_task(self._guarded(planned, make), name=f"probe {name}")
 
     async def stop(self, names: Iterable[str]) -> None:
-        """Stop asking these; their connections are given back before this returns."""
+        """Stop asking these; their connections are given back before this returns. What is believed of them stays."""
         leaving = {name: task for name in names if (task := self._tasks.pop(name, None)) is not None}
         for task in leaving.values():
             task.cancel()
         if leaving:
             await asyncio.wait(leaving.values())
-        for name in leaving:
-            self.board.leave(name)
-            self.counters.pop(name, None)
+
+    def forget(self, name: str) -> None:
+        """A probe that was stopped is gone from the file."""
+        self.board.leave(name)
+        self.counters.pop(name, None)
 
     async def aclose(self) -> None:
         """Stop all."""

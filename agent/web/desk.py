@@ -43,7 +43,7 @@ class Desk:
     `slos` and `alerts` are ready for JSON; `config` is the file in force, its secrets masked by their own types.
     """
 
-    service: str
+    service: Callable[[], str]
     version: str
     verdict: Callable[[frozenset[str]], Verdict]
     views: Callable[[], Mapping[str, View]]

@@ -4,14 +4,17 @@ Probes do not use this: they make a new connection for every attempt and time it
 """
 
 import asyncio
+import os
 import socket
+import ssl
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from config.net.inflate import Inflater, TooLarge, encoding_of
 from config.net.resolve import Resolver, resolver
-from config.net.tls import TlsOptions, client_context
+from config.net.text import clean
+from config.net.tls import TlsFileError, TlsOptions, client_context
 
 USER_AGENT = "outrider"
 
@@ -93,3 +96,30 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
     if inflater is not None and (inflater.produced or response.headers.get("Content-Length") != "0"):
         inflater.finish()
     return bytes(body)
+
+
+def explain(error: Exception) -> str:
+    """For people. Host and port at most: aiohttp's own texts may hold the path or the query, where a token may be."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return clean(f"{error.host}:{error.port} has a certificate that is not trusted: {error.certificate_error}")
+        case aiohttp.ClientConnectorError():
+            return clean(f"{error.host}:{error.port} cannot be reached: {_cause(error.os_error)}")
+        case aiohttp.ClientResponseError():
+            return "what it answered is not HTTP"
+        case aiohttp.ServerDisconnectedError():
+            return "it closed the connection without an answer"
+        case TlsFileError():
+            return clean(str(error))
+        case OSError() if not isinstance(error, aiohttp.ClientError) or error.errno:
+            return clean(_cause(error))
+        case _:
+            return type(error).__name__
+
+
+def _cause(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {(error.reason or str(error)).replace('_', ' ').lower()}"
+    if isinstance(error, socket.gaierror) or not error.errno:
+        return error.strerror or str(error)
+    return os.strerror(error.errno).lower()

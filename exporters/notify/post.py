@@ -1,9 +1,6 @@
 """One POST to a place that takes alerts, and what its answer means for the next attempt."""
 
-import os
 import re
-import socket
-import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -11,9 +8,9 @@ from typing import Final
 
 import aiohttp
 
-from config.net.http import client_session
+from config.net.http import client_session, explain
 from config.net.retry import retry_after
-from config.net.text import clean, clean_bytes
+from config.net.text import clean_bytes
 from config.net.tls import TlsFileError, TlsOptions
 from config.types import Secret, Url
 from exporters.base import Permanent, Retryable
@@ -50,7 +47,7 @@ class Poster:
         except TlsFileError as error:
             raise Retryable("tls", str(error)) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Retryable("network", _said(error)) from error
+            raise Retryable("network", explain(error)) from error
 
     async def _exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         if self._session is None:
@@ -87,31 +84,6 @@ async def _refusal(response: aiohttp.ClientResponse) -> Retryable | Permanent:
     if status < 400:
         return Permanent("redirect", f"{detail}; give the final URL, redirects are not followed")
     return Permanent(PERMANENT.get(status, "refused"), detail)
-
-
-def _said(error: Exception) -> str:
-    """For people. Host and port at most: aiohttp's own texts may hold the path or the query, where a token may be."""
-    match error:
-        case aiohttp.ClientConnectorCertificateError():
-            return clean(f"{error.host}:{error.port} has a certificate that is not trusted: {error.certificate_error}")
-        case aiohttp.ClientConnectorError():
-            return clean(f"{error.host}:{error.port} cannot be reached: {_cause(error.os_error)}")
-        case aiohttp.ClientResponseError():
-            return "what it answered is not HTTP"
-        case aiohttp.ServerDisconnectedError():
-            return "it closed the connection without an answer"
-        case OSError() if not isinstance(error, aiohttp.ClientError) or error.errno:
-            return clean(_cause(error))
-        case _:
-            return type(error).__name__
-
-
-def _cause(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return f"TLS: {(error.reason or str(error)).replace('_', ' ').lower()}"
-    if isinstance(error, socket.gaierror) or not error.errno:
-        return error.strerror or str(error)
-    return os.strerror(error.errno).lower()
 
 
 def rfc3339(at: float) -> str:

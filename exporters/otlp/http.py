@@ -12,7 +12,7 @@ import msgspec
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from config.net.http import client_session, read_bounded
+from config.net.http import client_session, explain, read_bounded
 from config.net.retry import retry_after
 from config.net.text import clean
 from config.net.tls import TlsFileError, TlsOptions
@@ -98,14 +98,11 @@ class OtlpHttpSender:
             return await self._exchange(await _gzip(body) if self.options.compressed else body)
         except TimeoutError as error:
             raise Retryable("timeout", f"no answer within {self.options.timeout}") from error
-        except aiohttp.ClientResponseError as error:
-            # Its text has the whole URL, and a path may hold a token.
-            raise Retryable("protocol", "what it answered is not HTTP") from error
         except (aiohttp.ClientError, OSError, TlsFileError) as error:
             reason = _phase(error)
             if reason == "tls":
                 await self.aclose()  # the files may have been replaced: the next attempt reads them again
-            raise Retryable(reason, clean(str(error) or type(error).__name__)) from error
+            raise Retryable(reason, explain(error)) from error
 
     async def aclose(self) -> None:
         """Close the connection. Safe twice."""

@@ -136,6 +136,45 @@ def test_a_configmap_swap_is_seen_and_only_the_change_is_touched():
         assert "probe me restarted" not in log
 
 
+def test_a_reload_makes_nobody_unready():
+    """Another threshold restarts the probe; what was believed of it holds, so a ConfigMap edit empties no fleet."""
+    gate = "probes: {me: {type: memory, of: self, interval: 60s, when_down: unready}}\n"
+    with agent(gate.replace("60s", "200ms")) as one:
+        one.until("/readyz")
+        one.file.write_text(one.file.read_text().replace("200ms", "60s"))
+        one.wait(lambda: "probe me restarted" in one.log.read_text())
+        assert one.get("/readyz")[0] == 200
+        assert one.json("/api/v1/probes/me")["state"] == "up"
+
+
+def test_a_text_is_changed_without_touching_the_probe():
+    """A description, or what being down means, restarts nothing; the service's name and the log level follow too."""
+    with agent(QUIET) as one:
+        one.until("/readyz/me")
+        text = (
+            one.file.read_text()
+            .replace("200ms", "200ms, description: our own")
+            .replace("format: text", "level: warning")
+        )
+        one.file.write_text(text)
+        one.wait(lambda: one.json("/api/v1/probes/me")["description"] == "our own")
+        assert "probe me restarted" not in one.log.read_text()
+        one.file.write_text(text.replace("service: bench", "service: other"))
+        one.wait(lambda: one.json("/api/v1/status")["service"] == "other")
+        assert '"level": "info"' not in one.log.read_text()
+
+
+def test_a_file_that_is_refused_does_not_become_the_last_good_one(tmp_path):
+    """Valid in itself, but its port is taken: the old one stays in force and stays the last good one."""
+    with agent(f"state_dir: {tmp_path}\n" + QUIET) as one:
+        one.until("/readyz")
+        good = (tmp_path / "last-good.yaml").read_bytes()
+        one.file.write_text(good.decode().replace(f":{one.admin}'", f":{one.otlp}'"))
+        with socket.create_server(("127.0.0.1", one.otlp)):
+            one.wait(lambda: b"last_reload_successful 0.0" in one.get("/metrics")[1])
+        assert (tmp_path / "last-good.yaml").read_bytes() == good
+
+
 def test_a_changed_port_opens_before_the_old_one_closes():
     """listen.public moves without a restart."""
     with agent(QUIET) as one:

@@ -70,7 +70,7 @@ class Api:
     async def reload(self, call: Call) -> web.Response:
         """Read the file again; the old one stays in force when the new one has problems."""
         result = await self._desk.reload()
-        outcome = f"refused, {len(result.problems)} problems" if result.problems else f"{len(result.changes)} changes"
+        outcome = f"refused ({len(result.problems)} wrong)" if result.problems else f"{len(result.changes)} changes"
         _logger.info("reload asked for by %s: %s", who(call.request), outcome)
         if result.problems:
             sentence = "the new configuration is not valid; the old one stays in force"

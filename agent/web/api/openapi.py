@@ -45,7 +45,11 @@ def document(version: str) -> dict[str, Any]:
             "/api/v1/alerts": {"get": _operation("alerts", "Every alert that is not inactive.", of[shapes.Alerts])},
             "/api/v1/pipeline": {"get": _operation("pipeline", "The ledger and the queues of spans.", _OBJECT)},
             "/api/v1/config": {"get": _operation("config", "The file in force, secrets masked.", _OBJECT)},
-            "/api/v1/drain": {"post": _operation("drain", "Say unready from now on, then stop.", of[shapes.Drained])},
+            "/api/v1/drain": {
+                "post": _operation(
+                    "drain", "Say unready from now on; serving goes on until SIGTERM.", of[shapes.Drained]
+                )
+            },
             "/api/v1/reload": {"post": _operation("reload", "Read the file again.", of[shapes.Reloaded], refused)},
             "/api/v1/openapi.json": {"get": _operation("openapi", "This document.", _OBJECT)},
         },

@@ -20,7 +20,7 @@ def status(desk: Desk) -> shapes.Overview:
     lifecycle = desk.lifecycle
     states = Counter(view.state for view in desk.views().values())
     return shapes.Overview(
-        service=desk.service,
+        service=desk.service(),
         version=desk.version,
         time=_moment(desk.wall()),
         uptime_seconds=round(lifecycle.uptime(), 3),

@@ -79,3 +79,18 @@ def test_the_time_of_the_last_success_is_kept(board):
     board.record(attempt("S", 5.0))
     board.record(attempt("F", 10.0))
     assert board.view(11.0)["db"].last_success_at == 1.7e9 + 5.0
+
+
+def test_another_kind_under_the_same_name_starts_from_nothing(board):
+    """Belief is only handed on within one kind of probe."""
+    board.record(attempt("S"))
+    board.enter(Member("db", "redis"), 10.0)
+    assert board.view(11.0)["db"].state is State.UNKNOWN
+
+
+def test_what_follows_from_a_verdict_may_change_without_a_restart(board):
+    """`when_down` and texts are taken over, the belief stays."""
+    board.record(attempt("S"))
+    board.amend(Member("db", "postgres", when_down="degraded", description="ours"))
+    view = board.view(1.0)["db"]
+    assert (view.state, view.member.when_down, view.member.description) == (State.UP, "degraded", "ours")

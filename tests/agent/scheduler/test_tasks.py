@@ -9,7 +9,7 @@ from agent.health.state import Rules, State
 from agent.scheduler.tasks import Planned, Scheduler
 from agent.scheduler.timetable import Pace
 from probes.base import Measurement
-from tests.agent.scheduler.probes import Scripted, Stubborn
+from tests.agent.scheduler.probes import DOWN, Scripted, Stubborn
 from tests.virtual import run
 
 
@@ -179,6 +179,7 @@ def test_stopping_one_leaves_the_others():
         stage.start(staying)
         await asyncio.sleep(12)
         await stage.scheduler.stop(["leaving"])
+        stage.scheduler.forget("leaving")
         await asyncio.sleep(20)
         names = set(stage.board.view(0.0))
         await stage.scheduler.aclose()
@@ -203,3 +204,21 @@ def test_every_so_often_a_steady_probe_is_asked_for_a_new_connection():
 
     run(main())
     assert [at - 1005 for at, fresh in zip(probe.starts, probe.fresh, strict=True) if fresh] == [60.0, 120.0]
+
+
+def test_what_was_believed_survives_a_restart():
+    """A probe that starts anew with other options is believed in as before until its attempts say otherwise."""
+
+    async def main():
+        stage = Stage()
+        stage.start(Scripted())
+        await asyncio.sleep(7)
+        await stage.scheduler.stop(["db"])
+        stage.start(Scripted([DOWN]), interval=20.0)
+        at_once = stage.board.view(0.0)["db"].state
+        await asyncio.sleep(30)
+        view = stage.board.view(0.0)["db"]
+        await stage.scheduler.aclose()
+        return at_once, view.state, view.ever_passed
+
+    assert run(main()) == (State.UP, State.DOWN, True)

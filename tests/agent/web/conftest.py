@@ -75,7 +75,7 @@ class World:
 
     def desk(self):
         return Desk(
-            "checkout", "9.8.7",
+            lambda: "checkout", "9.8.7",
             lambda exclude: self.verdict(exclude),  # noqa: PLW0108 - a test may put another in its place
             self.views, self.lifecycle,
             live=lambda: self.alive,

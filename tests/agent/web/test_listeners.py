@@ -290,7 +290,7 @@ from config.types.address import ListenAddress
 from tests.agent.web.conftest import ask, dial
 
 async def main():
-    desk = Desk("x", "1", lambda _: decide({}, Policy(), draining=False), dict, Lifecycle(1))
+    desk = Desk(lambda: "x", "1", lambda _: decide({}, Policy(), draining=False), dict, Lifecycle(1))
     async with listeners.public(desk, ListenAddress("127.0.0.1", 0)) as listener:
         print(listener.address.port, flush=True)
         await asyncio.Event().wait()

@@ -1,0 +1,1 @@
+"""What `outrider demo` starts for real: servers from wheels, without root, Docker or a package manager."""

@@ -1,0 +1,108 @@
+"""The two processes of our own: the sample service, and Outrider beside it."""
+
+import http.client
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from agent.demo.process import HOST, Server, ServerError
+
+_ANSWER_SECONDS = 1.0
+_ROOT = Path(__file__).resolve().parents[2]  # where the packages of this very Outrider are
+
+
+class SampleService(Server):
+    """The sample service of `agent.demo.service`; it asks for a database, a cache and a place for its spans."""
+
+    name: ClassVar[str] = "service"
+
+    def __init__(self, port: int = 0, *, folder: Path, postgres: str, redis: str, otlp: str) -> None:
+        super().__init__(port)
+        self._folder = folder
+        self._arguments = ["--postgres", postgres, "--redis", redis, "--otlp", otlp]
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        return f"http://{HOST}:{self.port}"
+
+    def hold(self, megabytes: int) -> None:
+        """Make it allocate so many MiB more. ServerError when it does not."""
+        self._post(f"/allocate?mb={megabytes}")
+
+    def release(self) -> None:
+        """Make it give back what it was told to hold. ServerError when it does not."""
+        self._post("/release")
+
+    def _post(self, path: str) -> None:
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=10 * _ANSWER_SECONDS)
+        try:
+            connection.request("POST", path)
+            status = connection.getresponse().status
+        except OSError as error:
+            raise ServerError(f"the sample service does not answer: {error}") from error
+        finally:
+            connection.close()
+        if status != http.HTTPStatus.OK:
+            raise ServerError(f"the sample service refused POST {path}: status {status}")
+
+    def _prepare(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "agent.demo.service", "--port", str(self.port), *self._arguments]
+
+    def _environment(self) -> Mapping[str, str]:
+        return _our_environment()
+
+    def _ready(self) -> bool:
+        return _answers(self.port, "/healthz")
+
+
+class Outrider(Server):
+    """Outrider as a user starts it: `outrider run -c FILE`. `port` is that of its public listener."""
+
+    name: ClassVar[str] = "outrider"
+
+    def __init__(self, port: int, *, folder: Path, file: Path) -> None:
+        super().__init__(port)
+        self._folder = folder
+        self._file = file
+
+    @property
+    def url(self) -> str:
+        """The base URL of its public listener."""
+        return f"http://{HOST}:{self.port}"
+
+    def _prepare(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "outrider", "run", "-c", str(self._file.resolve())]
+
+    def _environment(self) -> Mapping[str, str]:
+        return _our_environment()
+
+    def _ready(self) -> bool:
+        # Not /startupz: who starts a demo wants to see the first verdict, and everything it watches runs already.
+        return _answers(self.port, "/readyz")
+
+
+def _our_environment() -> Mapping[str, str]:
+    """The child imports the same code as we do, logs unbuffered, and heeds no proxy or OTEL_ setting of the user."""
+    path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")]))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    return {**kept, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "NO_PROXY": "*"}
+
+
+def _answers(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=_ANSWER_SECONDS)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,152 @@
+"""One look at the running Outrider, through its admin API as anyone would look: what the screen and the lines show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from agent.web.page import units
+
+_ANSWER = aiohttp.ClientTimeout(total=2)
+#: What the table shows of each type; everything else is on the page and in the metrics.
+_SHOWN = {
+    "http": ("status", "certificate_expiry"),
+    "postgres": ("connections_used", "query", "replication_lag"),
+    "redis": ("memory_used", "ping"),
+    "memory": ("used", "limit_bytes"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeGlance:
+    """One probe: its state, why, and the readings worth a glance, in words. `seconds` is None before an attempt."""
+
+    name: str
+    type: str
+    state: str
+    reason: str
+    seconds: float | None
+    readings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SloGlance:
+    """One objective. `budget` is the share that is left, `burning` the burn rate of the last 5 minutes."""
+
+    name: str
+    objective: float
+    budget: float
+    burning: float
+
+
+@dataclass(frozen=True, slots=True)
+class AlertGlance:
+    """The alert of one objective, while it is not inactive. `state` is pending, firing or stale."""
+
+    slo: str
+    state: str
+    severity: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerGlance:
+    """Spans to the upstream: accepted = delivered + dropped + queued. What the upstream refused counts as dropped."""
+
+    accepted: int
+    delivered: int
+    dropped: int
+    queued: int
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """Everything the demo shows. `verdict` is ready, degraded, unready or unjudged."""
+
+    verdict: str
+    reasons: tuple[str, ...]
+    uptime: float
+    probes: tuple[ProbeGlance, ...]
+    slos: tuple[SloGlance, ...]
+    alerts: tuple[AlertGlance, ...]
+    ledger: LedgerGlance
+
+
+async def look(session: aiohttp.ClientSession, admin: str) -> Glance | None:
+    """Ask once; None while Outrider does not answer."""
+    found: dict[str, Any] = {}
+    try:
+        for name in ("status", "probes", "slos", "alerts", "pipeline"):
+            async with session.get(f"{admin}/api/v1/{name}", timeout=_ANSWER, raise_for_status=True) as answer:
+                found[name] = await answer.json()
+    except (aiohttp.ClientError, TimeoutError):
+        return None
+    return glance(found)
+
+
+def glance(found: Mapping[str, Any]) -> Glance:
+    """From the answers of the API, by name, to what is shown."""
+    status, verdict = found["status"], found["status"]["verdict"]
+    return Glance(
+        _verdict(verdict),
+        tuple(verdict["reasons"]),
+        status["uptime_seconds"],
+        tuple(_probe(each) for each in found["probes"]["probes"]),
+        tuple(_slo(each) for each in found["slos"]["slos"]),
+        tuple(_alert(each) for each in found["alerts"]["alerts"]),
+        _ledger(found["pipeline"]),
+    )
+
+
+def _verdict(said: Mapping[str, Any]) -> str:
+    if said["unjudged"]:
+        return "unjudged"
+    if not said["ready"]:
+        return "unready"
+    return "ready" if said["status"] == "healthy" else "degraded"
+
+
+def _probe(each: Mapping[str, Any]) -> ProbeGlance:
+    last = each["last"]
+    return ProbeGlance(
+        each["name"],
+        each["type"],
+        each["state"],
+        _reason(last) if last else "",
+        last["seconds"] if last else None,
+        _readings(each),
+    )
+
+
+def _reason(last: Mapping[str, Any]) -> str:
+    if last["reason"] == "ok":
+        return ""
+    return f"{last['reason']} ({last['phase']})" if last["phase"] else str(last["reason"])
+
+
+def _readings(each: Mapping[str, Any]) -> tuple[str, ...]:
+    by_name = {reading["name"]: reading for reading in each["readings"]}
+    shown = (by_name[name] for name in _SHOWN.get(each["type"], tuple(by_name)) if name in by_name)
+    return tuple(
+        f"{_plain(reading['name'])} {units.number(reading['value'], reading['unit'])}"
+        for reading in shown
+        if reading["value"] is not None
+    )
+
+
+def _plain(name: str) -> str:
+    return name.removesuffix("_bytes").removesuffix("_code").replace("_", " ")
+
+
+def _slo(each: Mapping[str, Any]) -> SloGlance:
+    return SloGlance(each["name"], each["objective"], each["error_budget_remaining_ratio"], each["burn_rate"]["5m"])
+
+
+def _alert(each: Mapping[str, Any]) -> AlertGlance:
+    return AlertGlance(each["slo"], each["state"], each["severity"])
+
+
+def _ledger(pipeline: Mapping[str, Any]) -> LedgerGlance:
+    upstream = pipeline["destinations"]["upstream"]
+    dropped = (*upstream["rejected_upstream_spans"].values(), *upstream["dropped_spans"].values())
+    return LedgerGlance(upstream["accepted_spans"], upstream["delivered_spans"], sum(dropped), upstream["queue_spans"])

@@ -1,0 +1,82 @@
+"""The faults of the demo, on the real servers."""
+
+import asyncio
+import socket
+
+import psutil
+import pytest
+
+from agent.demo import files
+from agent.demo.faults import FaultError, Faults
+from agent.demo.process import free_port, port_taken
+from agent.demo.stage import Stage
+
+_SERVERS = {"postgres": "postgres", "redis": "valkey", "service": "service", "upstream": "upstream"}
+
+
+async def _start(stage):
+    for server in (stage.postgres, stage.valkey, stage.upstream, stage.service):
+        await stage.run(server.start)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    """Everything but Outrider, started as the demo starts it; each test leaves it whole."""
+    ports = files.Ports(free_port(), free_port(), free_port())
+    stage = Stage(tmp_path_factory.mktemp("demo"), ports, lambda text: None)
+    try:
+        asyncio.run(_start(stage))
+        yield stage
+    finally:
+        asyncio.run(stage.close())
+
+
+async def test_servers_stop_for_real_and_come_back(stage):
+    """In place means: the process is gone and its port refuses. Doing it twice is no error."""
+    faults = Faults(stage)
+    for what, name in _SERVERS.items():
+        port = getattr(stage, name).port
+        for _ in range(2):
+            assert "refuses" in await faults.put(what, broken=True)
+            assert faults.broken() == (what,)
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port), 1)
+        for _ in range(2):
+            assert str(port) in await faults.put(what, broken=False)
+            assert faults.broken() == ()
+            assert port_taken(port)
+
+
+async def test_memory_is_really_allocated_and_given_back(stage):
+    """Past the limit as the kernel counts it, twice without growing further, and below it afterwards."""
+    faults = Faults(stage)
+    service = psutil.Process(stage.service.pid)
+    assert service.name() == files.process_name(stage.service.port)
+    assert service.memory_info().rss < 0.85 * files.MEMORY_LIMIT
+    for _ in range(2):
+        await faults.put("memory", broken=True)
+        assert files.MEMORY_LIMIT < service.memory_info().rss < 1.5 * files.MEMORY_LIMIT
+    assert faults.broken() == ("memory",)
+    for _ in range(2):
+        await faults.put("memory", broken=False)
+        assert service.memory_info().rss < 0.85 * files.MEMORY_LIMIT
+
+
+async def test_faults_in_the_same_moment_wait_for_each_other(stage):
+    """Two terminals that break and mend at once leave the demo whole."""
+    faults = Faults(stage)
+    turns = [faults.toggle("redis") for _ in range(4)]
+    await asyncio.gather(*turns)
+    assert faults.broken() == ()
+    assert faults.working_on == ""
+
+
+async def test_a_fault_that_cannot_be_is_no_success(stage):
+    """A stopped service holds no memory: the sentence says what to do first."""
+    faults = Faults(stage)
+    await faults.put("service", broken=True)
+    with pytest.raises(FaultError, match="mend service first"):
+        await faults.put("memory", broken=True)
+    with socket.create_server(("127.0.0.1", stage.service.port)), pytest.raises(FaultError, match="in use"):
+        await faults.put("service", broken=False)
+    await faults.put("service", broken=False)

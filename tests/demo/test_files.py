@@ -1,0 +1,82 @@
+"""The files in `.demo`."""
+
+import json
+import stat
+
+import pytest
+import yaml
+
+from agent.demo import files
+
+_URLS = {
+    "app": "http://127.0.0.1:8000",
+    "postgres": "postgresql://postgres@127.0.0.1:5432/postgres",
+    "redis": "redis://127.0.0.1:6379/0",
+    "upstream": "http://127.0.0.1:14318",
+}
+
+
+def test_outrider_has_its_default_ports():
+    """Scripts may rely on them: 9740, 9741, 4318."""
+    assert files.addresses(files.Ports(), {"service": "http://127.0.0.1:1"}) == {
+        "outrider-1": "http://127.0.0.1:9740",
+        "outrider-1-admin": "http://127.0.0.1:9741",
+        "otlp": "http://127.0.0.1:4318",
+        "service": "http://127.0.0.1:1",
+    }
+
+
+def test_the_file_names_every_receiver():
+    """What the route sends to is what is defined above it."""
+    receivers = {
+        "webhook": {"type": "webhook", "url": "http://127.0.0.1:1/webhook"},
+        "alertmanager": {"type": "alertmanager", "urls": "[http://127.0.0.1:2]"},
+    }
+    text = files.demo_file(files.Ports(), "demo-8000", _URLS, receivers)
+    assert "    alertmanager: {type: alertmanager, urls: [http://127.0.0.1:2]}\n" in text
+    assert "- to: [webhook, alertmanager]\n" in text
+
+
+def test_the_chart_lines_carry_the_whole_file():
+    """What is copied into values.yaml says the same as what ran."""
+    text = files.demo_file(
+        files.Ports(), "demo-8000", _URLS, {"webhook": {"type": "webhook", "url": "http://127.0.0.1:1"}}
+    )
+    values = files.chart_lines(text).partition("# values.yaml\n")[2].partition("\n# templates")[0]
+    assert yaml.safe_load(values)["outrider"]["config"] == yaml.safe_load(text)
+
+
+def test_addresses_are_written_whole_for_the_user_alone(tmp_path):
+    """A script that sees the file sees all of it."""
+    files.write_addresses(tmp_path, {"otlp": "http://127.0.0.1:4318"})
+    path = tmp_path / files.ADDRESSES
+    assert json.loads(path.read_text()) == {"otlp": "http://127.0.0.1:4318"}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_folder_is_gone_afterwards(tmp_path):
+    """Also when the demo fails, and also what a killed one left."""
+    home = tmp_path / ".demo"
+    (home / "outrider").mkdir(parents=True)
+    (home / "outrider" / "server.log").touch()
+    (home / files.CONTROL).touch()
+
+    def fail():
+        with files.folder(home):
+            assert list(home.iterdir()) == []
+            files.write(home / files.FILE, "service: demo\n")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert not home.exists()
+
+
+def test_what_is_the_users_stays(tmp_path):
+    """The demo removes its own files only."""
+    mine = tmp_path / "notes.txt"
+    mine.touch()
+    with files.folder(tmp_path):
+        files.write(tmp_path / files.FILE, "service: demo\n")
+    assert list(tmp_path.iterdir()) == [mine]

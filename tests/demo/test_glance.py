@@ -1,0 +1,69 @@
+"""What the demo takes from the admin API."""
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from agent.demo.glance import AlertGlance, LedgerGlance, ProbeGlance, SloGlance, glance, look
+from tests.demo.looks import broken, healthy
+
+
+def test_a_healthy_replica():
+    """Every part of the answers finds its place, readings in words."""
+    seen = glance(healthy())
+    assert (seen.verdict, seen.reasons, seen.uptime) == ("ready", (), 64.2)
+    assert seen.probes[1] == ProbeGlance(
+        "orders-db", "postgres", "up", "", 0.0021, ("connections used 18 %", "query 0.21 ms")
+    )
+    assert seen.probes[2].readings == ("used 56 %", "limit 128 MiB")
+    assert seen.slos == (SloGlance("orders-db", 0.9995, 0.87, 23.1),)
+    assert seen.ledger == LedgerGlance(1204, 1190, 11, 3)
+
+
+def test_a_broken_replica():
+    """Reason and phase of what is down, the alert that fires."""
+    seen = glance(broken())
+    assert seen.verdict == "unready"
+    assert seen.probes[1].reason == "connect_refused (connect)"
+    assert seen.probes[2].reason == "threshold"
+    assert seen.alerts == (AlertGlance("orders-db", "firing", "page"),)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [({"status": "degraded"}, "degraded"), ({"unjudged": True}, "unjudged"), ({"ready": False}, "unready")],
+)
+def test_the_verdict_is_one_word(change, word):
+    """Ready, degraded, unready or unjudged."""
+    found = healthy()
+    found["status"]["verdict"] |= change
+    assert glance(found).verdict == word
+
+
+def test_what_cannot_be_said_is_left_out():
+    """Before the first attempt, and where a reading could not be taken, nothing is shown."""
+    found = healthy()
+    found["probes"]["probes"][0] |= {"last": None, "state": "unknown"}
+    found["probes"]["probes"][0]["readings"][0]["value"] = None
+    app = glance(found).probes[0]
+    assert (app.seconds, app.reason, app.readings) == (None, "", ())
+
+
+async def test_a_look_asks_everything_once():
+    """One look is five small requests to the admin API."""
+    answers = healthy()
+
+    async def answer(request):
+        return web.json_response(answers[request.match_info["name"]])
+
+    app = web.Application()
+    app.router.add_get("/api/v1/{name}", answer)
+    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        assert await look(session, str(server.make_url("")).rstrip("/")) == glance(answers)
+
+
+async def test_no_answer_is_no_look(unused_tcp_port):
+    """While Outrider is away there is nothing to show, and no traceback."""
+    async with aiohttp.ClientSession() as session:
+        assert await look(session, f"http://127.0.0.1:{unused_tcp_port}") is None

@@ -1,0 +1,103 @@
+"""The demo without a terminal."""
+
+import aiohttp
+import pytest
+
+from agent.demo.glance import glance
+from agent.demo.lines import Lines
+from agent.demo.sink import Sink
+from tests.demo.looks import broken, healthy
+
+
+@pytest.fixture
+def said():
+    """What was printed, without the time of day."""
+    return []
+
+
+@pytest.fixture
+def sink():
+    """A webhook that nobody has called yet."""
+    return Sink()
+
+
+@pytest.fixture
+def lines(said, sink):
+    """Lines that print into `said`."""
+    return Lines(lambda text: said.append(text.split(" ", 1)[1].rstrip("\n")), sink)
+
+
+def test_the_first_look_is_told_in_full(lines, said):
+    """A newcomer sees every probe with its readings, and the verdict."""
+    lines.show(glance(healthy()))
+    assert said == [
+        "app up: status 200 (ready: yes)",
+        "orders-db up: connections used 18 %, query 0.21 ms (ready: yes)",
+        "memory up: used 56 %, limit 128 MiB (ready: yes)",
+    ]
+
+
+def test_silence_while_nothing_changes(lines, said):
+    """Numbers move all the time; only edges are told."""
+    lines.show(glance(healthy()))
+    said.clear()
+    moved = healthy()
+    moved["pipeline"]["destinations"]["upstream"]["queue_spans"] = 99
+    lines.show(glance(moved))
+    assert said == []
+
+
+def test_edges_are_told_there_and_back(lines, said):
+    """What turned, why, and what it does to the verdict; the alert as well."""
+    lines.show(glance(healthy()))
+    said.clear()
+    lines.show(glance(broken()))
+    assert said == [
+        "orders-db down: connect_refused (connect) (ready: no)",
+        "memory degraded: threshold (ready: no)",
+        "alert orders-db firing (page)",
+    ]
+    said.clear()
+    lines.show(glance(healthy()))
+    assert "orders-db up: connections used 18 %, query 0.21 ms (ready: yes)" in said
+    assert said[-1] == "alert orders-db resolved"
+
+
+def test_a_verdict_that_turns_alone_is_told(lines, said):
+    """Draining changes no probe, but the verdict."""
+    lines.show(glance(healthy()))
+    said.clear()
+    draining = healthy()
+    draining["status"]["verdict"] |= {"ready": False}
+    lines.show(glance(draining))
+    assert said == ["ready: no"]
+
+
+def test_no_answer_is_told_once(lines, said):
+    """An Outrider that is away is one line, not one line per look."""
+    lines.show(glance(healthy()))
+    said.clear()
+    lines.show(None)
+    lines.show(None)
+    assert said == ["Outrider does not answer"]
+
+
+async def test_an_alert_that_arrived_is_told_once(lines, said, sink):
+    """The receiver's end of the way is seen too."""
+    await sink.start()
+    async with aiohttp.ClientSession() as session:
+        await session.post(sink.webhook, json={})
+    await sink.close()
+    for _ in range(2):
+        lines.show(glance(broken()))
+    assert said.count("an alert reached the webhook") == 1
+
+
+def test_before_the_first_attempt_there_is_only_the_verdict(lines, said):
+    """A probe that was never asked is no edge."""
+    starting = healthy()
+    starting["status"]["verdict"] |= {"ready": False}
+    for probe in starting["probes"]["probes"]:
+        probe |= {"state": "unknown", "last": None, "readings": []}
+    lines.show(glance(starting))
+    assert said == ["ready: no"]
