@@ -185,10 +185,18 @@ def _bounds(cls: type[Probe[Any]], path: str, entry: ProbeEntry, problems: Probl
         for name, limit in bounds.items():
             if wrong := _misfit(cls, name, limit.unit):
                 problems.add(f"{path}.{key}.{name}", wrong, entry.rest.position)
-            yield Bound(name, limit.value, above, outcome, limit.per_second)
+            yield Bound(name, limit.value, above, outcome, limit.per_second, _unit(cls, name))
         for name, value in cls.default_thresholds.get(key, {}).items():
             if name not in written:
-                yield Bound(name, value, above, outcome)
+                yield Bound(name, value, above, outcome, unit=_unit(cls, name))
+
+
+def _unit(cls: type[Probe[Any]], reading: str) -> str:
+    """The unit of a reading; the duration and the phases of an attempt are readings too."""
+    if reading == "duration" or reading.startswith("phase."):
+        return "seconds"
+    spec = cls.readings.get(reading)
+    return spec.unit if spec else ""
 
 
 def _misfit(cls: type[Probe[Any]], name: str, unit: str) -> str:

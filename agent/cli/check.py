@@ -3,7 +3,6 @@
 import argparse
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from agent.assemble import Plan
 from agent.cli import OK
@@ -62,8 +61,9 @@ def explain(plan: Plan) -> Iterator[str]:
     if plan.objectives and not plan.notifiers:
         yield "Alerts are shown on the page and in the metrics only: no receivers."
     for route in plan.routes:
-        what = ", ".join(f"{key}={value}" for key, value in route.match.items()) or "all others"
-        yield f"Alerts with {what} go to {', '.join(route.to)}."
+        what = ", ".join(f"{key}={value}" for key, value in route.match.items())
+        whose = f"Alerts with {what}" if what else "All other alerts" if len(plan.routes) > 1 else "Alerts"
+        yield f"{whose} go to {', '.join(route.to)}."
     yield f"After a request to stop it serves on, unready, for {file.readiness.drain}."
 
 
@@ -123,13 +123,5 @@ def _consequence(planned: Planned) -> str:
 
 def _thresholds(planned: Planned) -> Iterator[str]:
     for bound in planned.bounds:
-        side = "above" if bound.above else "below"
-        limit = f"{bound.limit:g}/s" if bound.per_second else _limit(planned, bound.reading, bound.limit)
-        yield f"{'fails' if bound.outcome == 'fail' else 'warns'} while {bound.reading} is {side} {limit}"
-
-
-def _limit(planned: Planned, reading: str, limit: float) -> str:
-    spec = planned.cls.readings.get(reading)
-    unit = spec.unit if spec else "seconds" if reading == "duration" or reading.startswith("phase.") else ""
-    shown: dict[str, Any] = {"ratio": f"{limit:.4g}", "seconds": Duration(limit)}
-    return f"{limit * 100:g}%" if unit == "ratio" else str(shown.get(unit, f"{limit:g}"))
+        verb, side = "fails" if bound.outcome == "fail" else "warns", "above" if bound.above else "below"
+        yield f"{verb} while {bound.reading} is {side} {bound.shown(bound.limit)}"

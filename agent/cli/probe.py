@@ -13,7 +13,7 @@ from agent.events import Observation, Outcome
 from agent.health.judge import Judge
 from agent.scheduler.attempt import Runner
 from agent.scheduler.tasks import Planned
-from agent.web.page.units import number as human
+from agent.units import number as human
 from config.convert import suggestion
 
 HELP = "Run one probe, or all, once. Exit 0: all passed; 1: one did not; 64: unknown name."

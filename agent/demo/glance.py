@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from agent.web.page import units
+from agent import units
 
 _ANSWER = aiohttp.ClientTimeout(total=2)
 #: What the table shows of each type; everything else is on the page and in the metrics.

@@ -11,11 +11,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from agent import units
 from agent.demo.control import KEYS
 from agent.demo.faults import Faults
 from agent.demo.glance import AlertGlance, Glance, ProbeGlance
 from agent.demo.sink import Sink
-from agent.web.page import units
 
 #: State or verdict -> style, symbol, symbol where the terminal knows no Unicode. The word is always there as well.
 _LOOK = {

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.events import Outcome
+from agent.units import number
 from probes.base import Kind, Measurement, Reading
 from probes.reason import Reason
 
@@ -20,16 +21,20 @@ class Bound:
     above: bool
     outcome: Outcome  # WARN (degraded_*) or FAIL (down_*)
     per_second: bool = False
+    unit: str = ""  # of the reading, for people
 
     def crossed(self, value: float) -> bool:
         """Strictly beyond the limit: a value that equals it is still good."""
         return value > self.limit if self.above else value < self.limit
 
     def sentence(self, item: str, value: float) -> str:
-        """`connections_used 0.91 is above 0.8`, for people."""
+        """`connections_used 91 % is above 80 %`, for people."""
         name = f"{self.reading}[{item}]" if item else self.reading
-        per = "/s" if self.per_second else ""
-        return f"{name} {value:.4g}{per} is {'above' if self.above else 'below'} {self.limit:.4g}{per}"
+        return f"{name} {self.shown(value)} is {'above' if self.above else 'below'} {self.shown(self.limit)}"
+
+    def shown(self, value: float) -> str:
+        """A value of the reading, or the limit, with its unit."""
+        return f"{value * 60:.3g}/min" if self.per_second else number(value, self.unit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from agent.readiness.policy import Status
+from agent.units import seconds
 from agent.web.api import shapes
 from agent.web.page import sections
-from agent.web.page.units import seconds
 
 STYLE = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
 REFRESH_SECONDS = 5

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from agent.health.state import State
+from agent.units import number, seconds
 from agent.web.api import shapes
-from agent.web.page.units import number, seconds
 from probes.base import Kind
 from probes.reason import Reason
 

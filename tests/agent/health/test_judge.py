@@ -16,7 +16,7 @@ def deadlocks(value):
     return Measurement((Reading("deadlocks", value, kind=Kind.COUNTER),))
 
 
-WARN = Bound("used", 0.8, above=True, outcome=Outcome.WARN)
+WARN = Bound("used", 0.8, above=True, outcome=Outcome.WARN, unit="ratio")
 FAIL = Bound("used", 0.98, above=True, outcome=Outcome.FAIL)
 
 
@@ -32,7 +32,7 @@ def test_a_bound_is_crossed_strictly_and_the_worst_wins(value, outcome):
 
 def test_the_detail_names_reading_item_value_and_limit():
     """A person reads what crossed what."""
-    assert Judge((WARN,)).passed(used(0.9, "/data"), 0.1, 1.0).detail == "used[/data] 0.9 is above 0.8"
+    assert Judge((WARN,)).passed(used(0.9, "/data"), 0.1, 1.0).detail == "used[/data] 90 % is above 80 %"
 
 
 def test_below_is_the_other_side():

@@ -1,6 +1,6 @@
 import pytest
 
-from agent.web.page.units import number, seconds
+from agent.units import number, seconds
 
 
 @pytest.mark.parametrize(
