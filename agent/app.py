@@ -14,6 +14,7 @@ from typing import Any
 
 from agent.alerting.engine import AlertEngine
 from agent.assemble import Part, Plan
+from agent.changes import difference, made, sentences
 from agent.doors import Door, Doors
 from agent.events import Observation
 from agent.guard import Guard
@@ -75,10 +76,10 @@ class App:
         """Start, serve until told to stop, drain, stop. Raises ConfigError when a port is taken."""
         async with AsyncExitStack() as stack:
             # Left in reverse: first nobody asks us any more, then we ask nobody, then what waits is sent.
+            stack.enter_context(self._signals())
             stack.push_async_callback(self._flush)
             stack.push_async_callback(self.scheduler.aclose)
             stack.push_async_callback(self.doors.aclose)
-            stack.enter_context(self._signals())
             self.guard.start("pulse", self.pulse.run)
             await self._apply(self.plan)
             self.lifecycle.configured = True
@@ -89,13 +90,15 @@ class App:
             self.guard.start("reload", self.reloader.run)
             log.info("started: %s", ", ".join(f"{name} on {at}" for name, at in self.doors.open_at().items()))
             await self._until_stopped()
+            await self.reloader.aclose()
+            await self.guard.stop("reload")  # a file that changes now must not open what is being closed
 
     async def swap(self, plan: Plan) -> tuple[str, ...]:
         """Put another plan in force; what did not change is not touched. Returns what changed, in sentences."""
         changes = await self._apply(plan)
         self.plan, self.judged = plan, True
         self.lifecycle.drain_seconds = float(plan.file.readiness.drain)
-        self.source.in_force()
+        await asyncio.to_thread(self.source.in_force)  # it writes to a disk
         return changes
 
     def stop(self) -> None:
@@ -116,14 +119,18 @@ class App:
 
     def views(self) -> Mapping[str, Any]:
         """Every probe as it is believed to be now."""
-        return self.board.view(time.monotonic())
+        return self.board.view(time.monotonic() - self.pulse.lost())
 
     # -- applying a plan -------------------------------------------------------------------------------------------
 
     async def _apply(self, plan: Plan) -> tuple[str, ...]:
+        # Made before anything is touched: a plug-in that cannot be made refuses the plan.
+        arriving = difference(self._sending, plan.senders)[1]
+        senders = made("traces.forward", {name: plan.senders[name] for name in arriving})
+        notifiers = made("alerts.receivers", plan.notifiers)
         changes = await self.doors.swap(self._addresses(plan))
-        changes += await self._send(plan)
-        changes += await self._notify(plan)
+        changes += await self._send(plan, senders)
+        changes += await self._notify(plan, notifiers)
         changes += await self._probe(plan)
         self.slos.configure(plan.objectives)
         self.alerts.configure(plan.routes, dict(plan.file.labels))
@@ -142,36 +149,35 @@ class App:
             wanted["traces.receive.http"] = (receive, lambda address: otlp_http(self.relay, address))
         return wanted
 
-    async def _send(self, plan: Plan) -> list[str]:
-        gone, new = _difference(self._sending, plan.senders)
+    async def _send(self, plan: Plan, instances: Mapping[str, Any]) -> list[str]:
+        gone, new = difference(self._sending, plan.senders)
         for name in gone:
             await self.guard.stop(f"relay {name}")
+            del self._sending[name]
             await self.relay.remove(name, keep=name in new)
         for name in new:
-            part = plan.senders[name]
-            destination = self.relay.add(name, part.cls(part.options))
+            destination = self.relay.add(name, instances[name])
             self.guard.start(f"relay {name}", destination.run)
-        self._sending = dict(plan.senders)
-        return _sentences("destination", gone, new)
+            self._sending[name] = plan.senders[name]
+        return sentences("destination", gone, new)
 
-    async def _notify(self, plan: Plan) -> list[str]:
-        gone, new = _difference(self._notifying, plan.notifiers)
+    async def _notify(self, plan: Plan, instances: Mapping[str, Any]) -> list[str]:
+        gone, new = difference(self._notifying, plan.notifiers)
         if gone or new or not self._notifying:
             before = self.outbox
             await self.guard.stop("outbox")
-            made = {name: part.cls(part.options) for name, part in plan.notifiers.items()}
-            self.outbox = Outbox(made, before=before)
+            self.outbox = Outbox(instances, before=before)
             await before.aclose()
             self.guard.start("outbox", self.outbox.run)
         self._notifying = dict(plan.notifiers)
-        return _sentences("receiver", gone, new)
+        return sentences("receiver", gone, new)
 
     async def _probe(self, plan: Plan) -> list[str]:
         for name, planned in plan.probes.items():
             if name in self._running and self._running[name] != planned and self._running[name].asks_like(planned):
                 self.board.amend(planned.member)
                 self._running[name] = planned
-        gone, new = _difference(self._running, plan.probes)
+        gone, new = difference(self._running, plan.probes)
         await self.scheduler.stop(gone)
         for name in gone:
             if name not in new:
@@ -182,7 +188,7 @@ class App:
             self.metrics.enter(planned.member, planned.cls)
             self.scheduler.start(planned, planned.make)
         self._running = dict(plan.probes)
-        return _sentences("probe", gone, new)
+        return sentences("probe", gone, new)
 
     # -- while it runs ---------------------------------------------------------------------------------------------
 
@@ -246,7 +252,7 @@ class App:
     @contextmanager
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        wanted = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._reload_soon}
+        wanted = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self.reloader.soon}
         for number, act in wanted.items():
             loop.add_signal_handler(number, act)
         try:
@@ -255,36 +261,22 @@ class App:
             for number in wanted:
                 loop.remove_signal_handler(number)
 
-    def _reload_soon(self) -> None:
-        async def once() -> None:
-            await self.reloader.reload()
-
-        self.guard.start("reload on SIGHUP", once)
-
     async def _until_stopped(self) -> None:
         await self._stopping.wait()
         with suppress(TimeoutError):
             async with asyncio.timeout(self.lifecycle.drain_left()):
                 await self._at_once.wait()
 
-    async def _flush(self) -> None:
-        """What was accepted is sent, as far as a few seconds allow; what is left is counted and told."""
+    async def _send_rest(self) -> None:
         await self.relay.drain(FLUSH)
         await self.outbox.flush(FLUSH)
+
+    async def _flush(self) -> None:
+        """What was accepted is sent, as far as a few seconds or a second signal allow; the rest is counted and told."""
+        sending, hurried = asyncio.create_task(self._send_rest()), asyncio.create_task(self._at_once.wait())
+        await asyncio.wait({sending, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        sending.cancel()
+        hurried.cancel()
         await self.guard.aclose()
         await self.relay.aclose()
         await self.outbox.aclose()
-
-
-def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """(names to stop, names to start): what changed is in both."""
-    gone = [name for name, part in before.items() if after.get(name) != part]
-    new = [name for name, part in after.items() if before.get(name) != part]
-    return gone, new
-
-
-def _sentences(noun: str, gone: Iterable[str], new: Iterable[str]) -> list[str]:
-    gone, new = list(gone), list(new)
-    restarted = [f"{noun} {name} restarted" for name in new if name in gone]
-    started = [f"{noun} {name} started" for name in new if name not in gone]
-    return restarted + started + [f"{noun} {name} stopped" for name in gone if name not in new]

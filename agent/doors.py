@@ -1,5 +1,6 @@
 """The listeners that are open, by the setting that wants them; a reload opens the new before it closes the old."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
@@ -17,6 +18,7 @@ class Doors:
 
     def __init__(self) -> None:
         self._open: dict[str, tuple[ListenAddress, AsyncExitStack]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     def open_at(self) -> Mapping[str, ListenAddress]:
         """Setting -> address, of what is open."""
@@ -41,7 +43,7 @@ class Doors:
             raise ConfigError((Problem("", str(error)),)) from None
         leaving = [name for name in self._open if name in opened or name not in wanted]
         for name in leaving:
-            await self._open.pop(name)[1].aclose()
+            self._close_soon(self._open.pop(name)[1])
         self._open |= opened
         closed = [f"{name} closed" for name in leaving if name not in opened]
         return [f"{name} listens on {address}" for name, (address, _) in opened.items()] + closed
@@ -49,5 +51,12 @@ class Doors:
     async def aclose(self) -> None:
         """Close all."""
         while self._open:
-            _, (_, stack) = self._open.popitem()
-            await stack.aclose()
+            self._close_soon(self._open.popitem()[1][1])
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    def _close_soon(self, stack: AsyncExitStack) -> None:
+        """Closing waits for the answers on their way, and one of them may be to the request that moves the listener."""
+        task = asyncio.create_task(stack.aclose(), name="close a listener")
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)

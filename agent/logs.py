@@ -1,15 +1,16 @@
 """Logs: JSON or text lines on standard error, written by a thread so that a blocked pipe never stops the agent."""
 
+import contextlib
 import json
 import logging
 import logging.handlers
+import os
 import queue
 import sys
 import time
 from typing import Literal, TextIO
 
 WAITING = 1000  #: lines that wait for a slow reader; beyond that they are dropped
-LEVELS = ("debug", "info", "warning", "error")
 
 
 def _one_line(text: str) -> str:
@@ -18,7 +19,7 @@ def _one_line(text: str) -> str:
 
 
 class TextFormat(logging.Formatter):
-    """`12:03:04 warning agent.app: text`, tracebacks below it, indented."""
+    """`12:03:04 warning text`, tracebacks below it, indented."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as text."""
@@ -59,11 +60,20 @@ class _Dropping(logging.handlers.QueueHandler):
         return record
 
 
-class _Quiet(logging.StreamHandler[TextIO]):
-    """A reader that went away (EPIPE) is not worth a traceback."""
+class _Writer(logging.Handler):
+    """Writes to the descriptor itself, without a lock: one held by a write that never ends would hold up our exit."""
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        return
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+
+    def createLock(self) -> None:  # noqa: N802 - logging's own name
+        self.lock = None  # one thread alone writes
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # A reader that went away (EPIPE) is not worth a traceback, and there is nobody to tell.
+        with contextlib.suppress(OSError):
+            os.write(self._descriptor, f"{self.format(record)}\n".encode(errors="backslashreplace"))
 
 
 class Logs:
@@ -73,7 +83,7 @@ class Logs:
         self, level: str = "info", style: Literal["json", "text"] = "text", stream: TextIO | None = None
     ) -> None:
         self._lines: queue.Queue[logging.LogRecord] = queue.Queue(WAITING)
-        writer = _Quiet(stream or sys.stderr)
+        writer = _Writer((stream or sys.stderr).fileno())
         self._writer = writer
         self._inlet = _Dropping(self._lines)
         logging.getLogger().handlers[:] = [self._inlet]

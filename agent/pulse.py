@@ -12,6 +12,7 @@ from exporters.base import Sample
 BEAT = 0.1  #: seconds between two beats
 KEPT = 60.0  #: seconds of beats that are remembered; no attempt is longer
 LAG_FLOOR = 0.25  #: a lag below this is no excuse for any timeout
+MOST_STALLS = 240  #: stalls that fit into `KEPT`
 THROTTLED_SHARE = 0.5  #: share of a window without CPU that is an excuse
 CLOCK_STEP = 1.0  #: seconds the wall clock may move against the monotonic one between two beats
 DEAD_AFTER = 10.0  #: seconds without a beat after which the agent is not live
@@ -26,6 +27,7 @@ class Pulse:
     wall: Callable[[], float] = time.time
     throttled: Callable[[], float] = lambda: 0.0  #: CPU seconds withheld from us so far
     _beats: deque[tuple[float, float, float, bool]] = field(default_factory=deque)  # at, lag, throttled, stepped
+    _stalls: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=MOST_STALLS))  # at, lag
     _offset: float | None = None
 
     async def run(self) -> None:
@@ -42,7 +44,10 @@ class Pulse:
         offset = self.wall() - now
         stepped = self._offset is not None and abs(offset - self._offset) > CLOCK_STEP
         self._offset = offset
-        self._beats.append((now, max(0.0, now - due), self.throttled(), stepped))
+        lag = max(0.0, now - due)
+        self._beats.append((now, lag, self.throttled(), stepped))
+        if lag > LAG_FLOOR:
+            self._stalls.append((now, lag))
         while self._beats and self._beats[0][0] < now - KEPT:
             self._beats.popleft()
 
@@ -57,6 +62,13 @@ class Pulse:
         lagged = any(lag > max(LAG_FLOOR, timeout / 4) for _, lag, _, _ in window)
         stepped = any(step for _, _, _, step in window)
         return lagged or stepped or withheld > THROTTLED_SHARE * max(ended - started, BEAT)
+
+    def lost(self) -> float:
+        """Seconds of the last minute in which the agent did not run: nobody was asked in them, and nothing grew old."""
+        now = self.clock()
+        overdue = self._overdue(now)
+        stalls = sum(lag for at, lag in self._stalls if at >= now - KEPT)
+        return stalls + overdue if overdue > LAG_FLOOR else stalls
 
     def lag(self) -> float:
         """The worst lag of the last 10 s, in seconds."""

@@ -78,7 +78,9 @@ def _every_address(port: int) -> socket.socket:
 
 def _unix(path: Path) -> socket.socket:
     with contextlib.suppress(FileNotFoundError):
-        if stat.S_ISSOCK(path.lstat().st_mode) and not _answers(path):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise FileExistsError(errno.EEXIST, "no socket")
+        if not _answers(path):
             path.unlink()  # left behind by a process that was killed
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -98,10 +100,13 @@ def _answers(path: Path) -> bool:
 
 
 def _explain(error: OSError) -> tuple[str, str]:
+    """What is wrong; what would be right."""
     if error.errno == errno.EACCES:
         return "permission denied", "use a port above 1023, or a directory this user may write"
     if error.errno == errno.EADDRNOTAVAIL:
         return "no interface of this machine has that address", "use one it has, or * for all"
     if error.errno == errno.ENOENT:
         return "its directory does not exist", "create it, or choose another"
+    if error.errno == errno.EEXIST:
+        return "a file that is no socket is in the way", "remove it, or choose another path"
     return (error.strerror or str(error)).lower(), "choose another address"

@@ -1,4 +1,4 @@
-"""A row of the table."""
+"""A row of the table, and the table."""
 
 from dataclasses import dataclass
 
@@ -20,6 +20,6 @@ class Row:
 def table(rows):
     """The rows as a Markdown table."""
     heads = ("what", "Outrider", "beside it", "gate", "goal", "gate met")
-    cells = [(r.what, r.ours, r.peer, r.gate, r.goal, {None: "", True: "yes", False: "NO"}[r.met]) for r in rows]
+    cells = [(r.what, r.ours, r.peer, r.gate, r.goal, {None: "", True: "yes", False: "**no**"}[r.met]) for r in rows]
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in cells)])

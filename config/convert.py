@@ -131,7 +131,8 @@ class _Reader:
             return scalars.one_of(node, choices) if choices else scalars.read(node, type_)
         except Unfit as unfit:
             if choices and later.is_later_value(path, node.text):
-                return self._fail(path, f"{quoted(node.text)} is not in this version of Outrider", node.position)
+                text = f"{quoted(node.text)} is not in this version of Outrider; write {shapes.choice_words(choices)}"
+                return self._fail(path, text, node.position)
             return self._fail(path, f"{scalars.subject(node, type_)} {unfit}", node.position)
 
     def _list(self, node: Node, type_: Any, path: str) -> Any:

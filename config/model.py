@@ -34,10 +34,10 @@ class File(Options, frozen=True, kw_only=True):
             description="the name of the service this agent rides beside, such as checkout",
         ),
     ]
-    #: On alerts, on telemetry resources and on one info metric; not on every series.
+    #: On alerts and on one info metric; not on every series.
     labels: dict[LabelName, Line] = field(default_factory=dict)
     listen: Listen = Listen()
-    #: The folder for what must survive a restart; without it Outrider runs in memory.
+    #: The folder for what must survive a restart: in this version the last good file.
     state_dir: (
         Annotated[str, Meta(pattern="^/", description="an absolute path such as /var/lib/outrider", max_length=1024)]
         | None

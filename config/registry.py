@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -28,7 +29,6 @@ class Registry:
     group: str
     fault: Callable[[object], str]
     _loaded: dict[str, type[Any]] = field(default_factory=dict)
-    _plugins: dict[str, str] = field(default_factory=dict)
 
     def find(self, name: str) -> type[Any]:
         """The class for `type: NAME`: built in, else a plug-in's entry point, else `module:Class`.
@@ -41,7 +41,7 @@ class Registry:
 
     def names(self) -> tuple[str, ...]:
         """Every name that `find` knows, built-in ones first; none of them is imported for this."""
-        return (*self.builtin, *sorted(set(self._entry_points()) - set(self.builtin)))
+        return (*self.builtin, *sorted(_plugins(self.group).keys() - self.builtin.keys()))
 
     def available(self) -> dict[str, type[Any]]:
         """Name -> class of all that can be loaded: a broken plug-in is left out, it does not hide the others."""
@@ -54,7 +54,7 @@ class Registry:
         return found
 
     def _load(self, name: str) -> type[Any]:
-        path = self.builtin.get(name) or self._entry_points().get(name) or name
+        path = self.builtin.get(name) or _plugins(self.group).get(name) or name
         module, colon, attribute = path.partition(":")
         if not colon:
             known = self.names()
@@ -73,8 +73,8 @@ class Registry:
             raise RegistryError(f"the {self.noun} {clean(name, 60)!r} ({path}) {fault}")
         return found  # type: ignore[no-any-return] # `fault` has looked at it
 
-    def _entry_points(self) -> dict[str, str]:
-        """Looked up once, and only when a name is not built in, since it reads every installed package."""
-        if not self._plugins:
-            self._plugins.update({entry.name: entry.value for entry in entry_points(group=self.group)})
-        return self._plugins
+
+@cache
+def _plugins(group: str) -> Mapping[str, str]:
+    """Looked up once, and only when a name is not built in, since it reads every installed package."""
+    return {entry.name: entry.value for entry in entry_points(group=group)}

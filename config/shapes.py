@@ -82,7 +82,8 @@ def wanted(type_: Any) -> str:
 
 def choice_words(choices: abc.Iterable[object]) -> str:
     """A closed set in words."""
-    return "one of " + ", ".join(str(choice) for choice in choices)
+    words = [str(choice) for choice in choices]
+    return words[0] if len(words) == 1 else f"one of {', '.join(words)}"
 
 
 def can_hold(type_: Any, node: Node) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from prometheus_client import exposition as text
 from prometheus_client.openmetrics import exposition as openmetrics
 
+from config.net.accept import preferences
 from exporters.base import SampleSource
 from exporters.prometheus import Slice, Snapshot, snapshot
 
@@ -25,9 +26,8 @@ def negotiate(accept: str) -> str:
     A scrape that asks for the impossible still gets a page: losing metrics helps nobody.
     """
     best, answer = 0.0, TEXT
-    for media, parameters in _preferences(accept):
+    for media, parameters, weight in preferences(accept):
         speaks = media == "application/openmetrics-text" and parameters.get("version", "1.0.0") in {"1.0.0", "0.0.1"}
-        weight = _weight(parameters)
         if weight > best and (speaks or media in {"text/plain", "text/*", "*/*"}):
             best, answer = weight, OPENMETRICS if speaks else TEXT
     return answer
@@ -35,7 +35,7 @@ def negotiate(accept: str) -> str:
 
 def gzip_accepted(accept_encoding: str) -> bool:
     """Whether an `Accept-Encoding` header takes gzip. A header that is not there does not."""
-    weights = {coding: _weight(parameters) for coding, parameters in _preferences(accept_encoding)}
+    weights = {coding: weight for coding, _, weight in preferences(accept_encoding)}
     return weights.get("gzip", weights.get("*", 0.0)) > 0
 
 
@@ -77,19 +77,3 @@ def _encode(encoder: Callable[[Slice], bytes], part: Slice) -> bytes:
     while part.continued and page_.startswith(b"# "):
         page_ = page_[page_.index(b"\n") + 1 :]
     return page_
-
-
-def _preferences(header: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """The entries of an Accept-like header, in their order, names in lower case."""
-    for entry in header.lower().split(","):
-        name, *rest = (part.strip() for part in entry.split(";"))
-        pairs = (part.partition("=") for part in rest)
-        yield name, {key.strip(): value.strip().strip('"') for key, _, value in pairs}
-
-
-def _weight(parameters: dict[str, str]) -> float:
-    """The q value: 1 when there is none, 0 (never) when it makes no sense."""
-    try:
-        return min(1.0, float(parameters.get("q", "1")))
-    except ValueError:
-        return 0.0

@@ -17,7 +17,6 @@ BAD = 1  #: the verdict is bad
 USAGE = 64  #: wrong use, or an unknown name
 UNREACHABLE = 69  #: no agent answers there
 ESSENTIAL = 70  #: an essential task died
-KEPT = 75  #: stopped with spans kept on disk
 CONFIG = 78  #: the configuration is wrong, or a port is in use
 
 

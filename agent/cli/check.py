@@ -81,7 +81,7 @@ def warnings(plan: Plan) -> Iterator[str]:
     for objective in plan.objectives:
         yield from lint.findings(objective)
     if plan.file.state_dir is None:
-        yield "no `state_dir`: budgets and alerts start anew at each restart, and there is no last good configuration."
+        yield "no `state_dir`: there is no last good configuration to start from when the file is bad."
     if plan.objectives and not plan.notifiers:
         yield "there are SLOs but no `alerts.receivers`: nobody is called."
 

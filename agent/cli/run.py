@@ -88,6 +88,18 @@ async def _serve(args: argparse.Namespace, opened: Opened, logs: Logs) -> None:
     _keep(opened)
     source = Source(configuration.read, opened.seen, configuration.files, configuration.masked, configuration.in_force)
     await App(opened.plan, source, judged=opened.judged).run()
+    if await _unending():
+        log.error("leaving without the tasks of a plug-in that ignore their cancellation")
+        logs.close()
+        os._exit(OK)  # the loop would wait for them for ever
+
+
+async def _unending() -> bool:
+    """End every task that is left; whether one will not."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    return bool(left) and bool((await asyncio.wait(left, timeout=1.0))[1])
 
 
 @dataclass(slots=True)

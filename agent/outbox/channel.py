@@ -56,7 +56,7 @@ class Channel:
         """Go on where the channel of the same name stood before a reload."""
         self.counts = before.counts
         if self.notifier.lease == before.notifier.lease:
-            self.box = before.box
+            self.box, before.box = before.box, self.box
             self._look()
 
     def put(self, alert: Alert) -> None:
@@ -114,6 +114,11 @@ class Channel:
             return self._later(alerts, str(error), error.after)
         except TimeoutError:
             return self._later(alerts, f"no end within {self._attempt_seconds:g} s", None)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            return self._later(alerts, "the notifier cancelled itself", None)
         except Exception as error:  # noqa: BLE001 - a plug-in's bug must not end the task; it is told, and tried again
             return self._later(alerts, f"the notifier broke: {type(error).__name__}: {error}", None, error)
         if self._last is not Sent.SENT:

@@ -49,8 +49,10 @@ class Outbox:
         return True
 
     async def aclose(self) -> None:
-        """Close every notifier, also when one of them fails to. Safe twice."""
+        """Close every notifier, also when one of them fails to; what was never said is told in the log. Safe twice."""
         for name, channel in self.channels.items():
+            if waiting := channel.box.waiting:
+                _log.warning("receiver %s is closed, and %d of its alerts were never sent", name, waiting)
             try:
                 await channel.notifier.aclose()
             except Exception:  # noqa: BLE001 - whatever one raises, the others must be closed

@@ -9,8 +9,8 @@ from agent.relay.queue import Queue
 from exporters.base import Sample
 
 TRANSPORTS = ("http",)
-REFUSED = ("queue_full", "stopping")  #: why spans that we could count were not taken
-REFUSED_CODES = ("400", "404", "405", "408", "413", "415", "503")  #: answers to requests that we could not count
+REFUSED = ("no_destination", "queue_full", "stopping")  #: why spans that we could count were not taken
+REFUSED_CODES = ("400", "404", "405", "408", "413", "415", "500", "503")  #: answers to requests that we could not count
 REJECTED = ("invalid", "too_large", "partial_success", "answer", "status")  #: why an upstream refused spans for good
 DROPPED = ("removed", "shutdown")  #: why we gave spans up
 #: Why an attempt is made again: the upstream's status, or how far we came.

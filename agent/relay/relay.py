@@ -18,7 +18,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):  # noqa: N818 - what happened to the request
-    """The request is not taken, and nothing of it is kept. `reason` is queue_full or stopping."""
+    """The request is not taken, and nothing of it is kept. `reason` is one of ledger.REFUSED."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -51,27 +51,26 @@ class Relay:
         self._queue_bytes = queue_bytes
         self._clock = clock
         self._chance = chance
-        self._kept: dict[str, Account] = {}
         self._stopping = False
         for name, sender in senders.items():
             self.add(name, sender)
 
     def add(self, name: str, sender: SpanSender) -> Destination:
-        """One more destination, owed every request from now on, and what one of its name has kept."""
-        account = self._kept.pop(name, None) or Account(Queue(self._queue_bytes, self._clock))
+        """One more destination, owed every request from now on, and what was kept for one of its name."""
+        account = self.ledger.accounts.get(name) or Account(Queue(self._queue_bytes, self._clock))
         destination = Destination(name, sender, account, self._settings, clock=self._clock, chance=self._chance)
         self.destinations[name] = destination
         self.ledger.accounts[name] = account
         return destination
 
     async def remove(self, name: str, *, keep: bool = False) -> None:
-        """Close a destination whose task has ended. `keep`: its queue and numbers are for the next of that name."""
+        """Close a destination whose task has ended.
+
+        `keep`: its queue and numbers are for the next of that name, and what comes meanwhile is queued for it too.
+        """
         destination = self.destinations.pop(name)
-        account = self.ledger.accounts.pop(name)
-        if keep:
-            self._kept[name] = account
-        else:
-            _tell(name, account, destination.abandon("removed"))
+        if not keep:
+            _tell(name, self.ledger.accounts.pop(name), destination.abandon("removed"))
         await destination.aclose()
 
     def submit(self, body: bytes, spans: int, transport: str = "http") -> None:
@@ -80,12 +79,9 @@ class Relay:
         Raises Refused, and then no destination has it.
         """
         accounts = self.ledger.accounts.values()
-        if self._stopping:
-            self.ledger.refused["stopping"] += spans
-            raise Refused("stopping")
-        if not all(account.queue.has_room(len(body)) for account in accounts):
-            self.ledger.refused["queue_full"] += spans
-            raise Refused("queue_full")
+        if refusal := self._refusal(len(body)):
+            self.ledger.refused[refusal] += spans
+            raise Refused(refusal)
         self.ledger.received[transport] += spans
         if not spans:
             return  # an empty envelope is a success, and nobody's business
@@ -93,6 +89,15 @@ class Relay:
         for account in accounts:
             account.accepted += spans
             account.queue.put(entry)
+
+    def _refusal(self, size: int) -> str:
+        """Why a body of this size cannot be taken; "" when it can."""
+        if self._stopping:
+            return "stopping"
+        if not self.ledger.accounts:
+            return "no_destination"  # between two configurations: whoever said yes now would owe it to nobody
+        full = not all(account.queue.has_room(size) for account in self.ledger.accounts.values())
+        return "queue_full" if full else ""
 
     def samples(self) -> Iterable[tuple[str, Iterable[Sample]]]:
         """The outrider_otlp_* metrics."""

@@ -1,7 +1,6 @@
 """One attempt: the deadline, and every way a check can end, turned into one Observation."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -38,6 +37,10 @@ class Running:
         return max(0.0, self.deadline - self.clock())
 
 
+class ProbeBroke(Exception):  # noqa: N818 - named for what happened
+    """The probe itself is at fault, in a way that Python does not raise."""
+
+
 @dataclass(slots=True)
 class Runner:
     """Runs the attempts of one probe, one at a time. `stalled(started, ended, timeout)`: was the agent itself sick?"""
@@ -50,7 +53,7 @@ class Runner:
     # Not the loop's: uvloop reads its own once per turn, in milliseconds.
     clock: Callable[[], float] = time.monotonic
     number: int = 0
-    abandoned: set[asyncio.Task[Measurement]] = field(default_factory=set)
+    abandoned: set[asyncio.Task[Any]] = field(default_factory=set)
     _told: str = ""
 
     async def run(self, *, fresh: bool) -> Observation:
@@ -58,7 +61,7 @@ class Runner:
         self.number += 1
         started = self.clock()
         attempt = Running(self.number, fresh, started + self.timeout, self.clock)
-        task = asyncio.create_task(self.probe.check(attempt), name=f"check {self.probe.context.name}")
+        task = asyncio.create_task(self._check(attempt), name=f"check {self.probe.context.name}")
         try:
             done, _ = await asyncio.wait({task}, timeout=self.timeout)
         except asyncio.CancelledError:
@@ -83,7 +86,17 @@ class Runner:
             measurement,
         )
 
-    async def _stop(self, task: asyncio.Task[Measurement]) -> None:
+    async def _check(self, attempt: Running) -> Measurement:
+        """What a plug-in may do wrong without raising an Exception becomes one."""
+        try:
+            found: object = await self.probe.check(attempt)
+        except SystemExit as error:
+            raise ProbeBroke("the check tried to end the process") from error
+        if not isinstance(found, Measurement):
+            raise ProbeBroke(f"the check returned {type(found).__name__}, not a Measurement")
+        return found
+
+    async def _stop(self, task: asyncio.Task[Any]) -> None:
         """Cancel; a task that will not end is abandoned, and kept so that its end is still looked at."""
         task.cancel()
         await asyncio.wait({task}, timeout=GRACE)
@@ -93,7 +106,7 @@ class Runner:
         elif not task.cancelled():
             task.exception()
 
-    def _forget(self, task: asyncio.Task[Measurement]) -> None:
+    def _forget(self, task: asyncio.Task[Any]) -> None:
         self.abandoned.discard(task)
         if not task.cancelled():
             task.exception()
@@ -144,9 +157,9 @@ class Runner:
         """Close the probe; its own faults at closing are nobody's problem any more."""
         for task in tuple(self.abandoned):
             task.cancel()
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(self.timeout):
-                await self.probe.aclose()
+        task = asyncio.create_task(self.probe.aclose(), name=f"close {self.probe.context.name}")
+        await asyncio.wait({task}, timeout=self.timeout)
+        await self._stop(task)
 
 
 def _bounded(measurement: Measurement) -> Measurement:

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 IN_FLIGHT = 64  #: attempts at once over all probes
 STUCK_SLOTS = 3  #: abandoned checks of one probe before it is left alone until one of them ends
+SETTLED = 60.0  #: seconds of life after which the next restart of a probe's task is a first one again
 RESTART_AFTER = (1.0, 30.0)  #: seconds before a probe's task that died is started again: first, and at most
 
 
@@ -105,16 +106,20 @@ class Scheduler:
         counted = self.counters.items()
         yield "outrider_probe_skipped_total", [Sample((name,), c.skipped) for name, c in counted]
         yield "outrider_probe_stuck_tasks_total", [Sample((name,), c.stuck) for name, c in counted]
+        yield "outrider_task_restarts_total", [Sample((f"probe {name}",), c.restarts) for name, c in counted]
 
     async def _guarded(self, planned: Planned, make: Callable[[], Probe[Any]]) -> None:
         """A task that dies of our own fault is started again, later each time; its probe is stale meanwhile."""
         name = planned.member.name
-        delay, most = RESTART_AFTER
+        first, most = RESTART_AFTER
+        delay = first
         while True:
+            began = self.clock()
             try:
                 await self._ask(planned, make)
             except Exception:
                 self.counters[name].restarts += 1
+                delay = first if self.clock() - began > SETTLED else delay
                 log.exception("the task of probe %s died and starts again in %g s", name, delay)
             await asyncio.sleep(delay)
             delay = min(most, delay * 2)
@@ -153,8 +158,14 @@ class Scheduler:
 
     async def _open(self, planned: Planned, make: Callable[[], Probe[Any]], judge: Judge) -> Runner:
         probe = make()
-        await probe.open()
-        return Runner(probe, planned.member.type, judge, planned.member.timeout, self.stalled, self.clock)
+        runner = Runner(probe, planned.member.type, judge, planned.member.timeout, self.stalled, self.clock)
+        try:
+            async with asyncio.timeout(planned.member.timeout):
+                await probe.open()
+        except Exception:
+            await runner.aclose()
+            raise
+        return runner
 
     async def _replace(
         self,

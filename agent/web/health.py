@@ -44,7 +44,7 @@ class Health:
         """One probe, whatever the policy makes of it: the signal for a circuit breaker."""
         view = self._desk.views().get(call.name)
         if view is None:
-            return answer(b"no probe has this name", _TEXT_TYPE, 404)
+            return problem(call.request, 404, "no probe has this name; /readyz?verbose lists those there are")
         passed = available(view)
         code = 200 if passed else 503
         form = _form(call, _FORMS)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from config.net.accept import preferences
+
 TEXT = "text/plain"
 JSON = "application/json"
 HEALTH_JSON = "application/health+json"
@@ -14,24 +16,10 @@ def best(accept: str | None, offers: Sequence[str]) -> str | None:
     """
     if not accept or not accept.strip():
         return offers[0]
-    ranges = [_range(entry) for entry in accept.lower().split(",")]
+    ranges = [(media, weight) for media, _, weight in preferences(accept)]
     weights = [_weight(offer, ranges) for offer in offers]
     highest = max(weights)
     return offers[weights.index(highest)] if highest > 0 else None
-
-
-def _range(entry: str) -> tuple[str, float]:
-    """The media range of one entry, and its weight; an entry that makes no sense weighs nothing."""
-    media, *parameters = (part.strip() for part in entry.split(";"))
-    weight = 1.0
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                weight = float(value)
-            except ValueError:
-                weight = 0.0
-    return media, weight if 0 <= weight <= 1 else 0.0
 
 
 def _weight(offer: str, ranges: Sequence[tuple[str, float]]) -> float:

@@ -5,23 +5,18 @@ A stranger learns which members there are and how they stand. Why, and which ver
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from agent.health.board import View
 from agent.health.state import State
-from agent.readiness.policy import Effect, Ruling, Verdict, why
+from agent.readiness.policy import Effect, Ruling, Verdict, rule, why
+from config.net.text import rfc3339
 
 WITHHELD = "reason withheld"
 
 _DRAFT_STATUS = {"healthy": "pass", "degraded": "warn", "unhealthy": "fail"}
 _DRAFT_EFFECT = {Effect.NONE: "pass", Effect.DEGRADES: "warn", Effect.UNREADIES: "fail"}
 _DRAFT_TYPE = {"postgres": "datastore", "redis": "datastore", "memory": "system"}
-
-
-def moment(at: float) -> str:
-    """A wall-clock time in ISO 8601, UTC, to the millisecond."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def lines(name: str, verdict: Verdict, excluded: Sequence[str], unknown: Sequence[str], *, trusted: bool) -> str:
@@ -61,7 +56,7 @@ def check(view: View, *, trusted: bool) -> dict[str, Any]:
     if view.last is not None:
         entry["responseTime"] = round(view.last.seconds, 6)
     if view.state in {State.DOWN, State.DEGRADED} or view.stale:
-        entry["error"] = (f"stale: {why(view)}" if view.stale else why(view)) if trusted else WITHHELD
+        entry["error"] = (_sentence(view) if view.stale else why(view)) if trusted else WITHHELD
     return entry
 
 
@@ -71,7 +66,7 @@ def status(
     """The JSON of `/health`; `version` only for those who may see details."""
     document: dict[str, Any] = {
         "status": verdict.status.value,
-        "timestamp": moment(now),
+        "timestamp": rfc3339(now),
         "uptime": round(uptime, 3),
     }
     if trusted:
@@ -105,7 +100,12 @@ def draft_check(view: View, passed: str, *, trusted: bool) -> dict[str, Any]:
         "status": passed,
     }
     if view.last is not None:
-        entry |= {"observedValue": round(view.last.seconds, 6), "observedUnit": "s", "time": moment(view.last.at)}
+        entry |= {"observedValue": round(view.last.seconds, 6), "observedUnit": "s", "time": rfc3339(view.last.at)}
     if passed != "pass":
-        entry["output"] = why(view) if trusted else WITHHELD
+        entry["output"] = _sentence(view) if trusted else WITHHELD
     return entry
+
+
+def _sentence(view: View) -> str:
+    """What is wrong with one member: also where its last attempt passed, as when it is stale or flapping."""
+    return rule(view).text.removeprefix("is ") or why(view)

@@ -59,7 +59,8 @@ class Routes:
         """Find the route, refuse what must be refused, else let it answer."""
         route, name = self._find(request.path)
         if route is None:
-            return problem(request, 404, "nothing lives at this path")
+            elsewhere = "" if self._trusted else "; the page and the API are on listen.admin"
+            return problem(request, 404, f"nothing lives at this path{elsewhere}")
         if request.method not in route.allow.split(", "):
             return problem(request, 405, f"this path knows {route.allow} only", headers={"Allow": route.allow})
         meant_for_us = self._trusted and local_host(request)

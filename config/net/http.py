@@ -4,9 +4,11 @@ Probes do not use this: they make a new connection for every attempt and time it
 """
 
 import asyncio
+import contextlib
 import os
 import socket
 import ssl
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -68,6 +70,46 @@ def client_session(
         trust_env=False,
         auto_decompress=False,
     )
+
+
+class Client:
+    """Posts to one or a few servers. Made without a running loop; connections are made by the first `post`.
+
+    They are made anew when a file of the TLS options changes: a certificate is rotated without a restart.
+    """
+
+    def __init__(self, *, tls: TlsOptions, timeout: float, connections: int) -> None:
+        """`timeout`: seconds for one whole exchange."""
+        self._tls = tls
+        self._timeout = timeout
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+        self._context: ssl.SSLContext | None = None
+
+    @contextlib.asynccontextmanager
+    async def post(
+        self, url: str, body: bytes | AsyncIterable[memoryview], headers: Mapping[str, str]
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """One exchange; redirects are not followed. Raises OSError, TimeoutError, TlsFileError, aiohttp.ClientError."""
+        session = await self._current()
+        name = self._tls.server_name or None
+        async with session.post(url, data=body, headers=headers, server_hostname=name, allow_redirects=False) as answer:
+            yield answer
+
+    async def aclose(self) -> None:
+        """Close the connections. Safe twice."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _current(self) -> aiohttp.ClientSession:
+        context = client_context(self._tls)
+        if context is not self._context:
+            await self.aclose()
+        if self._session is None:
+            self._session = client_session(tls=self._tls, timeout=self._timeout, connections=self._connections)
+            self._context = context
+        return self._session
 
 
 async def read_bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:

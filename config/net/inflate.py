@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Literal
 
 Encoding = Literal["gzip", "deflate"]
-ENCODINGS: tuple[Encoding, ...] = ("gzip", "deflate")
 
 SLICE = 64 * 1024  #: bytes put out at most between two yields: well under a millisecond of work
 _STEP = 16 * 1024  # bytes taken in at once: zlib copies what it has not used yet on every call

@@ -1,6 +1,7 @@
-"""Text from outside, made fit for a log line, a label or a page."""
+"""Text from outside, made fit for a log line, a label or a page; and moments as text."""
 
 import re
+from datetime import UTC, datetime
 
 MARK = "…"  #: ends a text that was cut
 
@@ -28,3 +29,8 @@ def clean_bytes(raw: bytes, limit: int = 200) -> str:
     kept = raw[: limit * 8 + 64]
     text = kept.decode("utf-8", "replace")
     return clean(text if len(kept) == len(raw) else text + " " * (limit * 4 + 64), limit)
+
+
+def rfc3339(at: float) -> str:
+    """Unix time as text, in UTC with milliseconds."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

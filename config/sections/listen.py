@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from config.options import Options
 from config.types import ListenAddress
 
+_EVERYWHERE = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+
 
 class Listen(Options, frozen=True, kw_only=True):
     """Addresses of the two HTTP listeners."""
@@ -27,5 +29,5 @@ def clash(first: ListenAddress, second: ListenAddress) -> bool:
     """Whether two listeners want the same place. Port 0 never does."""
     if first.path or second.path:
         return first == second
-    same_host = first.host == second.host or "*" in {first.host, second.host}
+    same_host = first.host == second.host or not _EVERYWHERE.isdisjoint({first.host, second.host})
     return bool(first.port) and first.port == second.port and same_host

@@ -19,7 +19,7 @@ from config.net.tls import TlsOptions
 from config.options import Options
 from config.types import Duration, Secret, Url
 from exporters.base import Alert, Notifier, Permanent, Retryable
-from exporters.notify.post import MAX_TIMEOUT, Poster, header_problems, url_problem
+from exporters.notify.post import MAX_TIMEOUT, Poster, post_problems, url_problem
 
 PATH = "/api/v2/alerts"
 MAX_RESEND = 75.0  #: a quarter of Alertmanager's resolve_timeout: three lost repeats do not end an alert
@@ -52,7 +52,7 @@ class AlertmanagerOptions(Options, frozen=True):
             yield "timeout", f"is not between 0s and {MAX_TIMEOUT:g}s; write for example 10s"
         if not 1 <= self.resend <= MAX_RESEND:
             yield "resend", f"is not between 1s and {MAX_RESEND:g}s; Alertmanager forgets after 5 minutes of silence"
-        yield from header_problems(self.headers, self.urls)
+        yield from post_problems(self.headers, self.urls)
 
 
 class AlertmanagerNotifier(Notifier[AlertmanagerOptions]):

@@ -10,7 +10,7 @@ import msgspec
 from config.net.text import clean
 from config.options import Options
 from exporters.base import Alert, Notifier
-from exporters.notify.post import rfc3339
+from exporters.notify.document import document
 
 _log = logging.getLogger("outrider.alerts")
 
@@ -39,14 +39,4 @@ def _text(alert: Alert) -> str:
 
 
 def _json(alert: Alert) -> str:
-    line = {
-        "alert": alert.name,
-        "status": "firing" if alert.firing else "resolved",
-        "severity": alert.severity.value,
-        "key": alert.key,
-        "started_at": rfc3339(alert.started_at),
-        "resolved_at": None if alert.resolved_at is None else rfc3339(alert.resolved_at),
-        "labels": dict(alert.labels),
-        "annotations": dict(alert.annotations),
-    }
-    return json.dumps(line)
+    return json.dumps({"status": "firing" if alert.firing else "resolved", **document(alert)})

@@ -11,11 +11,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from config.net.text import rfc3339
 from config.net.tls import TlsOptions
 from config.options import Options
 from config.types import Duration, Secret, Url
 from exporters.base import Alert, Notifier
-from exporters.notify.post import MAX_TIMEOUT, Poster, header_problems, rfc3339, url_problem
+from exporters.notify.document import document
+from exporters.notify.post import MAX_TIMEOUT, Poster, post_problems, url_problem
 
 PREFIX = "whsec_"
 _UNRESOLVED = "0001-01-01T00:00:00Z"  # Go's zero time: what Alertmanager writes for an alert without an end
@@ -51,7 +53,7 @@ class WebhookOptions(Options, frozen=True):
         for key, secret in (("secret", self.secret), ("old_secret", self.old_secret)):
             if secret is not None and _key(secret) is None:
                 yield key, f"is no signing secret; write {PREFIX} and base64 of 24 to 64 random bytes"
-        yield from header_problems(self.headers, [self.url])
+        yield from post_problems(self.headers, [self.url])
 
 
 class WebhookNotifier(Notifier[WebhookOptions]):
@@ -100,17 +102,7 @@ def native_body(alert: Alert) -> bytes:
     event = {
         "type": f"slo.alert.{'firing' if alert.firing else 'resolved'}",
         "timestamp": rfc3339(at),
-        "data": {
-            "alertname": alert.name,
-            "service": alert.labels.get("service", ""),
-            "slo": alert.labels.get("slo", ""),
-            "severity": alert.severity.value,
-            "key": alert.key,
-            "started_at": rfc3339(alert.started_at),
-            "resolved_at": None if alert.resolved_at is None else rfc3339(alert.resolved_at),
-            "labels": dict(alert.labels),
-            "annotations": dict(alert.annotations),
-        },
+        "data": document(alert),
     }
     return json.dumps(event, separators=(",", ":")).encode()
 

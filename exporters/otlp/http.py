@@ -12,7 +12,8 @@ import msgspec
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from config.net.http import client_session, explain, read_bounded
+from config.net.headers import header_problems
+from config.net.http import Client, explain, read_bounded
 from config.net.retry import retry_after
 from config.net.text import clean
 from config.net.tls import TlsFileError, TlsOptions
@@ -28,9 +29,6 @@ PERMANENT: Final = {400: "invalid", 401: "auth", 403: "auth", 413: "too_large", 
 
 _SLICE = 256 * 1024  # bytes compressed or written between two turns of the loop: about 1 ms
 _LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|::1")
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
-_OURS = frozenset({"content-type", "content-encoding", "content-length", "transfer-encoding"})
 
 
 class OtlpHttpOptions(Options, frozen=True):
@@ -61,13 +59,7 @@ class OtlpHttpOptions(Options, frozen=True):
             yield "endpoint", "already ends in /v1/traces, which is appended; write the base URL alone"
         if self.timeout <= 0:
             yield "timeout", "would leave no time at all; write for example 10s"
-        for name, value in self.headers.items():
-            if not _HEADER_NAME.fullmatch(name):
-                yield f"headers.{name}", "is not a header name; use letters, digits and dashes"
-            elif name.lower() in _OURS:
-                yield f"headers.{name}", "is set by the sender itself; leave it out"
-            elif not _HEADER_VALUE.fullmatch(value.reveal()):
-                yield f"headers.{name}", "has a line break or control character in its value; one line is allowed"
+        yield from header_problems(self.headers)
 
     @property
     def compressed(self) -> bool:
@@ -90,7 +82,7 @@ class OtlpHttpSender:
         self._headers["Accept-Encoding"] = "gzip"
         if options.compressed:
             self._headers["Content-Encoding"] = "gzip"
-        self._session: aiohttp.ClientSession | None = None
+        self._client = Client(tls=options.tls, timeout=options.timeout, connections=1)
 
     async def send(self, body: bytes) -> Delivery:
         """One attempt. Raises Retryable (RETRYABLE, or no whole answer) or Permanent (any other status)."""
@@ -99,28 +91,16 @@ class OtlpHttpSender:
         except TimeoutError as error:
             raise Retryable("timeout", f"no answer within {self.options.timeout}") from error
         except (aiohttp.ClientError, OSError, TlsFileError) as error:
-            reason = _phase(error)
-            if reason == "tls":
-                await self.aclose()  # the files may have been replaced: the next attempt reads them again
-            raise Retryable(reason, explain(error)) from error
+            raise Retryable(_phase(error), explain(error)) from error
 
     async def aclose(self) -> None:
         """Close the connection. Safe twice."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._client.aclose()
 
     async def _exchange(self, body: bytes) -> Delivery:
-        if self._session is None:
-            self._session = client_session(tls=self.options.tls, timeout=self.options.timeout, connections=1)
-        request = self._session.post(
-            self._url,
-            data=body if len(body) <= _SLICE else _slices(body),
-            headers={**self._headers, "Content-Length": str(len(body))},
-            server_hostname=self.options.tls.server_name or None,
-            allow_redirects=False,
-        )
-        async with request as response:
+        content = body if len(body) <= _SLICE else _slices(body)
+        headers = {**self._headers, "Content-Length": str(len(body))}
+        async with self._client.post(self._url, content, headers) as response:
             if not response.ok or response.status >= 300:
                 raise await _refusal(response)
             return await _acceptance(response)

@@ -1,6 +1,7 @@
 """Tasks that die are restarted and counted, and nobody else notices."""
 
 import asyncio
+import contextlib
 import itertools
 
 from agent.guard import Guard
@@ -65,3 +66,43 @@ def test_stopping_waits_for_the_end():
 
     run(main())
     assert ended == [1]
+
+
+def test_a_cancellation_that_nobody_asked_for_is_a_death():
+    """A part that lets one out is started again; a stop still ends it."""
+    lives = []
+
+    async def confused():
+        lives.append(1)
+        if len(lives) < 3:
+            raise asyncio.CancelledError
+        await asyncio.sleep(3600)
+
+    async def main():
+        guard = Guard()
+        guard.start("relay", confused)
+        await asyncio.sleep(60)
+        await guard.aclose()
+        return guard.restarts
+
+    assert run(main()) == {"relay": 2}
+
+
+def test_a_task_that_will_not_end_is_left_behind(caplog):
+    """Stopping takes two seconds at most, and says who was left."""
+
+    async def stubborn():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+        await asyncio.sleep(3600)
+
+    async def main():
+        guard, loop = Guard(), asyncio.get_running_loop()
+        guard.start("outbox", stubborn)
+        await asyncio.sleep(1)
+        began = loop.time()
+        await guard.stop("outbox")
+        return loop.time() - began
+
+    assert run(main()) == 2.0
+    assert "task outbox ignored its cancellation" in caplog.text

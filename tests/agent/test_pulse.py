@@ -115,3 +115,18 @@ async def test_beats_on_a_real_loop():
     finally:
         task.cancel()
     assert dict(pulse.samples())["outrider_live"][0].value == 1.0
+
+
+def test_time_that_the_agent_did_not_run_is_told_once_and_forgotten():
+    """A pause is lost time before its late beat, the same after it, and none a minute later; small lags are none."""
+    clock = Clock()
+    pulse = clock.pulse()
+    clock.beats(pulse, 5, step=0.3)
+    assert pulse.lost() == 0
+    due = clock.now + 0.1
+    clock.now += 5.1
+    assert pulse.lost() == pytest.approx(5)
+    pulse.beat(due)
+    assert pulse.lost() == pytest.approx(5)
+    clock.beats(pulse, 61)
+    assert pulse.lost() == 0

@@ -263,3 +263,16 @@ def test_version_and_help():
     ended = outrider("healtcheck")
     assert (ended.returncode, "did you mean `outrider healthcheck`" in ended.stderr) == (64, True)
     assert outrider("drain", "--nonsense").returncode == 64
+
+
+def test_a_file_that_changes_while_the_agent_stops_opens_nothing():
+    """From the end of the drain on, nothing is read or opened any more."""
+    with agent(QUIET) as one:
+        one.until("/readyz/me")
+        text = one.file.read_text()
+        one.signal(signal.SIGTERM)
+        one.file.write_text(text.replace("200ms", "300ms"))
+        one.signal(signal.SIGHUP)
+        assert one.ends() == 0
+        assert one.log.read_text().count("started: ") == 1
+        assert "Traceback" not in one.log.read_text()

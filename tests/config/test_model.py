@@ -109,6 +109,10 @@ FAULTS = {
     "relative state_dir": ("service: s\nstate_dir: here", "'here' does not fit; write an absolute path"),
     "open admin": ("service: s\nlisten: {admin: '0.0.0.0:9741'}", "2:10: listen.admin: '0.0.0.0:9741' can be reached"),
     "one port twice": ("service: s\nlisten: {admin: '127.0.0.1:9740'}", "'127.0.0.1:9740' is taken by `public`"),
+    "one port twice on all addresses": (
+        "service: s\nlisten: {public: '0.0.0.0:9741'}",
+        "admin: '127.0.0.1:9741' is taken by `public`",
+    ),
     "one socket twice": ("service: s\nlisten: {admin: 'unix:/x', public: 'unix:/x'}", "is taken by `public`"),
     "OTLP on admin": (
         "service: s\ntraces: {receive: {http: '127.0.0.1:9741'}, forward: {a: {endpoint: x}}}",
@@ -232,4 +236,4 @@ def test_values_of_a_later_version(key, text):
     inside = nested(below, text).replace("{durability", "{forward: {a: {}}, durability")
     found = faults(f"service: s\n{top}: {inside}\n")
     assert len(found) == 1
-    assert found[0].endswith(f"{key}: '{text}' is not in this version of Outrider")
+    assert f"{key}: '{text}' is not in this version of Outrider; write " in found[0]

@@ -68,7 +68,7 @@ async def test_promtool_finds_nothing_to_complain_about(blackbox_names):
         ("application/openmetrics-text;version=2.0.0, text/plain;q=0.1", TEXT),
         ("application/openmetrics-text;q=0", TEXT),
         ("application/openmetrics-text;q=high", TEXT),
-        ("application/openmetrics-text;q=nan, text/plain;q=0.9", OPENMETRICS),
+        ("application/openmetrics-text;q=nan, text/plain;q=0.9", TEXT),
         ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited", TEXT),
         (",;,=;q", TEXT),
     ],

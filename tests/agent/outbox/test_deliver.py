@@ -118,6 +118,20 @@ async def test_a_receiver_that_becomes_a_lease_starts_anew(running):
         assert counted(new, "oncall") == {}
 
 
+async def test_what_was_never_said_is_told_at_the_end(caplog):
+    """Who reads the log learns which receiver was not reached; what another outbox goes on with is not lost."""
+    async with Place() as place:
+        old = Outbox({"stays": hook(place), "leaves": hook(place)})
+        old.post(Notice(alert(), ("stays", "leaves")))
+        new = Outbox({"stays": hook(place)}, before=old)
+        await old.aclose()
+        await new.aclose()
+    assert caplog.messages == [
+        "receiver leaves is closed, and 1 of its alerts were never sent",
+        "receiver stays is closed, and 1 of its alerts were never sent",
+    ]
+
+
 async def test_an_alert_that_nobody_takes_is_logged(caplog):
     """Silence would be the worst answer to a route that is missing; a receiver that left is no error."""
     outbox = Outbox({})

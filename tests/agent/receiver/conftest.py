@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from agent.receiver.http import RUNNER, application
+from agent.receiver.http import server
 from tests.agent import upstream as scriptable
 from tests.agent.pipeline import relaying
 from tests.agent.receiver.client import Client
@@ -15,7 +15,7 @@ from tests.agent.receiver.client import Client
 @asynccontextmanager
 async def receiving(relay, **limits):
     """The receiver of this relay on a free port."""
-    runner = web.AppRunner(application(relay, **limits), **RUNNER, shutdown_timeout=0.1)
+    runner = web.ServerRunner(server(relay, **limits), shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -429,3 +429,9 @@ async def test_answers_do_not_tell_what_they_are_made_with(client):
     """No version of ours or of a library's in a header."""
     for answer in (await client.post(request(1)), await client.post(b"x"), await client.post(b"", path="/x")):
         assert answer.headers["Server"] == "outrider"
+    for wire in (b"GARBAGE\r\n\r\n", head("abc")):
+        answer = await client.raw(wire)
+        assert b"Server: outrider\r\n" in answer
+        assert b"aiohttp" not in answer
+        assert b"not a well-formed HTTP request" in answer
+    assert client.refused(400) == 3

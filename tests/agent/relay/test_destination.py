@@ -5,7 +5,7 @@ import contextlib
 import logging
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.relay.destination import Destination, Settings
@@ -267,7 +267,7 @@ OUTCOMES = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(OUTCOMES, max_size=30), st.lists(st.integers(0, 50), min_size=1, max_size=12))
 def test_every_span_is_accounted_for(outcomes, sizes):
     """Whatever the upstream says in whatever order, accepted = delivered + rejected + queued, and the queue empties."""

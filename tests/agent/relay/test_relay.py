@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from agent.relay.relay import Refused, Relay
+from exporters.base import Delivery
 from exporters.contract import METRICS
 from tests.agent import upstream as scriptable
 from tests.agent.pipeline import relaying, sender
@@ -261,10 +262,34 @@ async def test_pipeline_tells_every_destination(upstream):
     assert seen["destinations"]["first"]["delivered_spans"] == 100
 
 
-async def test_a_relay_without_destinations_accepts():
-    """Nothing is owed to anybody, and that is no error."""
+async def test_nothing_is_taken_for_nobody():
+    """Without a destination a request is refused: whoever is told yes forgets the spans."""
     relay = Relay({})
-    relay.submit(request(2), 2)
-    assert relay.ledger.received["http"] == 2
+    with pytest.raises(Refused, match="no_destination"):
+        relay.submit(request(2), 2)
+    assert (relay.ledger.received["http"], relay.ledger.refused["no_destination"]) == (0, 2)
     assert await relay.drain(0.1)
     await relay.aclose()
+
+
+class _SlowToClose:
+    """A sender that takes requests while another one is being closed."""
+
+    def __init__(self, closing):
+        self.closing = closing
+
+    async def send(self, body):
+        return Delivery()
+
+    async def aclose(self):
+        self.closing()
+
+
+async def test_what_comes_while_a_destination_is_replaced_is_kept():
+    """Between the end of the old sender and the start of the new one, spans are queued as ever and none is lost."""
+    relay = Relay({"gateway": _SlowToClose(lambda: relay.submit(request(3), 3))})
+    relay.submit(request(2), 2)
+    await relay.remove("gateway", keep=True)
+    account = relay.add("gateway", _SlowToClose(lambda: None)).account
+    assert (account.accepted, account.queue.spans) == (5, 5)
+    assert account.balanced()

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer
 
+from agent.connections import Limits
 from agent.events import Observation, Outcome
 from agent.health.board import Board, Member
 from agent.lifecycle import Lifecycle
@@ -97,7 +98,7 @@ class _Served(BaseTestServer):
         self.routes = routes
 
     async def _make_runner(self, **kwargs):
-        return web.ServerRunner(listeners._Server(self.routes, listeners.PUBLIC_CONNECTIONS))
+        return web.ServerRunner(listeners.server("listen.public", self.routes, Limits(256, share=1, quiet=8)))
 
 
 @pytest.fixture
@@ -150,4 +151,4 @@ async def ask(port, request=b"GET /livez HTTP/1.0\r\n\r\n", host="127.0.0.1"):
 @pytest.fixture
 def raw(listening):
     """Asks the public listener in raw bytes."""
-    return functools.partial(ask, listening.address.port)
+    return functools.partial(ask, listening.port)

@@ -12,9 +12,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from agent.sockets import bind
+from agent.sockets import CannotListen, PortInUse, bind
 from agent.web import listeners
-from agent.web.listeners import CannotListen, PortInUse
 from config.types.address import ListenAddress
 from tests.agent.web.conftest import ask, dial
 
@@ -24,16 +23,16 @@ LOOPBACK = ListenAddress("127.0.0.1", 0)
 async def test_dual_stack(world):
     """`*` listens on IPv4 and IPv6 at one port, and knows which."""
     async with listeners.public(world.desk(), ListenAddress("*", 0)) as listener:
-        assert listener.url == f"http://127.0.0.1:{listener.address.port}"
+        assert listener.port
         for host in ("127.0.0.1", "::1"):
-            assert (await ask(listener.address.port, host=host)).startswith(b"HTTP/1.0 200")
+            assert (await ask(listener.port, host=host)).startswith(b"HTTP/1.0 200")
 
 
 async def test_without_ipv6(world, monkeypatch):
     """On a machine without IPv6, `*` is IPv4 alone."""
     monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
     async with listeners.public(world.desk(), ListenAddress("*", 0)) as listener:
-        assert (await ask(listener.address.port)).startswith(b"HTTP/1.0 200")
+        assert (await ask(listener.port)).startswith(b"HTTP/1.0 200")
 
 
 async def test_unix_socket_is_private_and_goes(world, tmp_path):
@@ -70,6 +69,7 @@ async def test_port_in_use(world, host):
         pytest.param(ListenAddress("example.org", 9740), "is a name, and names are not looked up here", id="name"),
         pytest.param(ListenAddress("", 0, "/nowhere/at/all.sock"), "its directory does not exist", id="directory"),
         pytest.param(ListenAddress("", 0, "/x" * 80), "path too long", id="too long"),
+        pytest.param(ListenAddress("", 0, __file__), "a file that is no socket is in the way; remove it", id="file"),
     ],
 )
 def test_impossible_addresses(address, says):
@@ -132,7 +132,7 @@ async def test_a_flood_of_malformed_requests_is_one_line(raw, caplog):
     caplog.set_level(logging.INFO)
     for _ in range(20):
         await raw(b"RUBBISH\x1b[31m\r\n\r\n")
-    lines = [record.getMessage() for record in caplog.records if record.name == "agent.web.listeners"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "agent.connections"]
     assert len(lines) == 1
     assert lines[0].isprintable()
 
@@ -185,7 +185,7 @@ async def test_slow_heads_are_cut(world, monkeypatch, start):
 
     async with (
         listeners.public(world.desk(), LOOPBACK) as listener,
-        dial(listener.address.port) as (reader, writer),
+        dial(listener.port) as (reader, writer),
         asyncio.timeout(5),
     ):
         writer.write(start)
@@ -195,13 +195,27 @@ async def test_slow_heads_are_cut(world, monkeypatch, start):
         dripping.cancel()
 
 
+async def test_a_head_without_end_is_cut_off(world, caplog):
+    """Heads that go on for ever, each field within its limit, are dropped before they fill the memory."""
+    caplog.set_level(logging.INFO)
+    fields = b"".join(b"X%02d: %s\r\n" % (number, b"a" * 4000) for number in range(60))
+    async with listeners.public(world.desk(), LOOPBACK) as listener:
+        for start in (b"", b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"):
+            async with dial(listener.port) as (reader, writer), asyncio.timeout(5):
+                writer.write(start + b"GET /livez HTTP/1.1\r\nHost: x\r\n" + fields)
+                with contextlib.suppress(ConnectionError):
+                    assert b"\r\n\r\n" not in (await reader.read()).partition(b"\r\n\r\n")[2]
+        assert (await ask(listener.port)).startswith(b"HTTP/1.0 200")
+    assert sum("has more than 16 KiB" in line for line in caplog.messages) == 1
+
+
 async def test_idle_connections_make_room(world, caplog):
     """Five hundred idle connections keep nobody out: the oldest go, and a check is answered in 50 ms."""
     async with (
         listeners.public(world.desk(), LOOPBACK) as listener,
         contextlib.AsyncExitStack() as clients,
     ):
-        port = listener.address.port
+        port = listener.port
         idle = [await clients.enter_async_context(dial(port)) for _ in range(500)]
         times = []
         for _ in range(5):
@@ -239,7 +253,7 @@ async def test_busy_connections_are_the_last_to_go(world, monkeypatch):
         contextlib.AsyncExitStack() as clients,
         asyncio.timeout(10),
     ):
-        port = listener.address.port
+        port = listener.port
         reader, writer = await clients.enter_async_context(dial(port))
         writer.write(b"GET /readyz HTTP/1.0\r\n\r\n")
         await _Waiting.asked.wait()
@@ -268,7 +282,7 @@ async def test_closing_leaves_nothing(world):
     """A closed listener refuses, its idle connections are gone, and its port is free at once."""
     async with contextlib.AsyncExitStack() as clients, asyncio.timeout(10):
         async with listeners.public(world.desk(), LOOPBACK) as listener:
-            port = listener.address.port
+            port = listener.port
             reader, writer = await clients.enter_async_context(dial(port))
             writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
             assert (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
@@ -292,7 +306,7 @@ from tests.agent.web.conftest import ask, dial
 async def main():
     desk = Desk(lambda: "x", "1", lambda _: decide({}, Policy(), draining=False), dict, Lifecycle(1))
     async with listeners.public(desk, ListenAddress("127.0.0.1", 0)) as listener:
-        print(listener.address.port, flush=True)
+        print(listener.port, flush=True)
         await asyncio.Event().wait()
 
 if sys.argv[1] == "uvloop":

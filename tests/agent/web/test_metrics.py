@@ -75,14 +75,14 @@ async def test_reader_that_does_not_read(world, monkeypatch):
     monkeypatch.setattr(metrics.exposition, "page", lambda *_, **__: _long_page())
     async with (
         listeners.public(world.desk(), ListenAddress("127.0.0.1", 0)) as listener,
-        dial(listener.address.port, limit=1024) as (reader, writer),
+        dial(listener.port, limit=1024) as (reader, writer),
         asyncio.timeout(10),
     ):
         writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
         assert await reader.readline() == b"HTTP/1.0 200 OK\r\n"
         scrape = b"HEAD /metrics HTTP/1.0\r\n\r\n"
-        assert (await ask(listener.address.port, scrape)).startswith(b"HTTP/1.0 503")
-        while not (await ask(listener.address.port, scrape)).startswith(b"HTTP/1.0 200"):
+        assert (await ask(listener.port, scrape)).startswith(b"HTTP/1.0 503")
+        while not (await ask(listener.port, scrape)).startswith(b"HTTP/1.0 200"):
             pass
         received = 0
         with contextlib.suppress(ConnectionError):
@@ -96,11 +96,11 @@ async def test_reader_that_goes_away(world, monkeypatch, caplog):
     monkeypatch.setattr(metrics, "AT_ONCE", 1)
     monkeypatch.setattr(metrics.exposition, "page", lambda *_, **__: _long_page())
     async with listeners.public(world.desk(), ListenAddress("127.0.0.1", 0)) as listener, asyncio.timeout(10):
-        async with dial(listener.address.port, limit=1024) as (reader, writer):
+        async with dial(listener.port, limit=1024) as (reader, writer):
             writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
             await reader.readline()
         scrape = b"HEAD /metrics HTTP/1.0\r\n\r\n"
-        while not (await ask(listener.address.port, scrape)).startswith(b"HTTP/1.0 200"):
+        while not (await ask(listener.port, scrape)).startswith(b"HTTP/1.0 200"):
             pass
     assert caplog.messages == []
 

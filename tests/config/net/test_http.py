@@ -4,10 +4,11 @@ import gzip
 import random
 import zlib
 
+import aiohttp
 import pytest
 from aiohttp import web
 
-from config.net.http import client_session, read_bounded
+from config.net.http import Client, client_session, read_bounded
 from config.net.inflate import Malformed, TooLarge
 from config.net.tls import TlsOptions
 from tests.probes.pki import Authority
@@ -74,6 +75,35 @@ async def test_names_and_private_roots(tmp_path):
         session.get(stub.url(host="localhost", scheme="https")) as response,
     ):
         assert await read_bounded(response, 100) == b"hello"
+
+
+async def test_a_replaced_file_makes_new_connections(tmp_path, aiohttp_server):
+    """A connection made with roots that are no longer in the file is not used again; without a change it is."""
+    (tmp_path / "other").mkdir()
+    authority, other = Authority.new(tmp_path), Authority.new(tmp_path / "other")
+    root = tmp_path / "given.pem"
+    root.write_bytes(authority.root.read_bytes())
+    client = Client(tls=TlsOptions(ca=str(root)), timeout=5, connections=1)
+
+    async def post(url):
+        async with client.post(url, b"", {}) as answer:
+            return answer.status
+
+    async def page(_):
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/", page)
+    server = await aiohttp_server(app, ssl=authority.server("localhost"))
+    url = f"https://localhost:{server.port}/"
+    assert await post(url) == 200
+    session = client._session
+    assert await post(url) == 200
+    assert client._session is session
+    root.write_bytes(other.root.read_bytes())
+    with pytest.raises(aiohttp.ClientConnectorCertificateError):
+        await post(url)
+    await client.aclose()
 
 
 async def test_a_session_times_out():

@@ -273,7 +273,7 @@ def test_options_that_cannot_work_are_refused():
     assert "`headers`" in problems(endpoint=Url("http://me:pass@gateway:4318"))["endpoint"]
     assert "10s" in problems(timeout=Duration(0))["timeout"]
     found = problems(headers={"x y": Secret("a"), "content-length": Secret("1"), "token": Secret("a\r\nb: SECRET")})
-    assert set(found) == {"headers.x y", "headers.content-length", "headers.token"}
+    assert set(found) == {"headers", "headers.content-length", "headers.token"}
     assert "SECRET" not in str(found)
 
 

@@ -165,4 +165,4 @@ async def test_reload(admin, world, caplog):
         problem = await answer.json(content_type=None)
     assert (problem["status"], len(problem["errors"])) == (422, 2)
     assert ": 1 changes" in caplog.text
-    assert ": refused, 2 problems" in caplog.text
+    assert ": refused (2 wrong)" in caplog.text

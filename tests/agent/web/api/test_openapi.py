@@ -28,7 +28,7 @@ def base_url():
 
     async def serve():
         async with listeners.admin(world.desk(), ListenAddress("127.0.0.1", 0)) as listener:
-            urls.extend([listener.url, asyncio.get_running_loop()])
+            urls.extend([f"http://{listener}", asyncio.get_running_loop()])
             started.set()
             await stop.wait()
 

@@ -170,7 +170,7 @@ async def test_in_a_browser(world):
         phone = await browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
         phone.on("console", lambda message: said.append(message.text))
         phone.on("dialog", lambda dialog: said.append(dialog.message))
-        await phone.goto(listener.url)
+        await phone.goto(f"http://{listener}")
         assert await phone.title() == "Not ready: checkout"
         assert await phone.get_by_role("row").count() > 2
         assert await phone.get_by_text(HOSTILE).count() >= 3
