@@ -47,7 +47,7 @@ test: $(DEV) ## Run every test, with the coverage gate
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest
 	@$(BIN)/coverage combine --quiet
-	@$(BIN)/coverage report --skip-covered | tail -n 25
+	@$(BIN)/coverage report
 
 check: $(DEV) ## Lint, types, import layers
 	@$(BIN)/ruff check .

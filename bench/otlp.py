@@ -7,7 +7,7 @@ import time
 import uvloop
 
 from agent.demo.servers import Rotel, ServerError
-from bench.installed import Process
+from bench.installed import Process, sample
 from bench.rows import MIB, Row
 from bench.spans import HOST, SPANS, Upstream, request_body, send
 from tests.running import agent
@@ -30,6 +30,14 @@ def outrider(upstream):
     receive = "receive: {http: '127.0.0.1:OTLP_PORT'}"
     forward = f"forward: {{gateway: {{endpoint: 'http://{HOST}:{upstream}'}}}}"
     return agent(f"probes: {{memory: {{type: memory}}}}\ntraces: {{{receive}, {forward}}}\n")
+
+
+def balanced(running):
+    """Raise unless every span that was taken has been delivered."""
+    page = running.get("/metrics")[1].decode()
+    received, delivered = (sample(page, f"outrider_otlp_{word}_spans_total") for word in ("received", "delivered"))
+    if received != delivered or not received:
+        raise RuntimeError(f"received {received:.0f} spans, delivered {delivered:.0f}")
 
 
 async def settled(upstream, size):
@@ -64,10 +72,13 @@ async def compare():
             try:
                 rotel = PlainRotel(forward_to=f"http://{HOST}:{port}").start()
             except ServerError as error:
-                return await _rounds(subjects, upstream, body), str(error)
-            with rotel:
-                subjects["rotel"] = (Process(rotel.pid), rotel.port)
-                return await _rounds(subjects, upstream, body), ""
+                found, missing = await _rounds(subjects, upstream, body), str(error)
+            else:
+                with rotel:
+                    subjects["rotel"] = (Process(rotel.pid), rotel.port)
+                    found, missing = await _rounds(subjects, upstream, body), ""
+            await asyncio.to_thread(balanced, ours)
+            return found, missing
 
 
 async def _rounds(subjects, upstream, body):
@@ -112,6 +123,7 @@ async def pace(rate):
             share = (ours.cpu - before) / (time.perf_counter() - at)
             rss = ours.rss / MIB
             await settled(upstream, int(a_second * (STEADY + 1)) * len(body))
+            await asyncio.to_thread(balanced, ours)
     return share, rss
 
 
