@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 from yarl import URL
 
+from config.net import headers
+from config.net.accept import preferences
 from config.net.tls import TlsOptions
 from config.options import Options
 from config.types import Secret, Size, StatusRanges, Url
@@ -100,13 +102,7 @@ class HttpOptions(Options, frozen=True):
         yield from self._header_problems()
 
     def _header_problems(self) -> Iterable[tuple[str, str]]:
-        for name, value in self.headers.items():
-            if not _TOKEN.fullmatch(name):
-                yield "headers", "has a name that no header can have; write letters, digits and -"
-            elif name.lower() in _OWN:
-                yield f"headers.{name}", "is set by the probe itself; leave it out"
-            elif not _VALUE.fullmatch(value.reveal()):
-                yield f"headers.{name}", "holds a character that no header may hold; write one line of plain text"
+        yield from headers.header_problems(self.headers, _OWN)
         names = {name.lower(): value.reveal() for name, value in self.headers.items()}
         if (self.auth is not None) + ("authorization" in names) + ("@" in _authority(self.url)) > 1:
             yield "auth", "is one of two ways given (auth, headers, user in the URL); write one of them"
@@ -117,13 +113,7 @@ class HttpOptions(Options, frozen=True):
 
 def acceptable(accept_encoding: str, encoding: str) -> bool:
     """Whether an Accept-Encoding header allows `encoding` (RFC 9110 section 12.5.3)."""
-    weights: dict[str, float] = {}
-    for part in accept_encoding.lower().split(","):
-        name, _, weight = (text.strip() for text in part.partition(";"))
-        try:
-            weights[name] = float(weight.removeprefix("q=")) if weight else 1.0
-        except ValueError:
-            weights[name] = 0.0
+    weights = {name: weight for name, _, weight in preferences(accept_encoding)}
     return weights.get(encoding, weights.get("*", 0.0)) > 0
 
 
