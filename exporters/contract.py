@@ -7,6 +7,7 @@ Three families are made by rule, because their labels or names are the user's: r
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 MetricKind = Literal["gauge", "counter", "histogram"]
@@ -180,6 +181,7 @@ METRICS = _table(
 )
 
 
+@lru_cache(1024)
 def reading_family(type_: str, reading: str, unit: str, kind: str, item: str, help_: str) -> Metric:
     """The family of one reading of one probe type: `outrider_TYPE_READING_UNIT{probe[,ITEM]}`, counters `_total`.
 
@@ -195,6 +197,7 @@ def reading_family(type_: str, reading: str, unit: str, kind: str, item: str, he
     return Metric(name, "gauge", help_, labels)
 
 
+@lru_cache(1024)
 def facts_family(type_: str, facts: Iterable[str]) -> Metric:
     """The family of the facts of one probe type: `outrider_TYPE_info{probe, FACT...}` 1."""
     help_ = f"Facts about the target of each {type_} probe."

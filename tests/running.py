@@ -98,7 +98,10 @@ class Agent:
 @contextlib.contextmanager
 def agent(body: str, *options: str, drain: str = "0s", env: dict[str, str] | None = None) -> Iterator[Agent]:
     """An agent with this file (`listen` is filled in, and OTLP_PORT in the text), stopped at the end."""
-    public, admin, otlp = free_port(), free_port(), free_port()
+    ports: set[int] = set()
+    while len(ports) < 3:  # two draws may give one port
+        ports.add(free_port())
+    public, admin, otlp = ports
     with tempfile.TemporaryDirectory() as folder:
         file, log = Path(folder) / "outrider.yaml", Path(folder) / "log"
         text = f"service: bench\nlisten: {{public: '127.0.0.1:{public}', admin: '127.0.0.1:{admin}'}}\n"
