@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -96,10 +96,6 @@ class Scheduler:
     async def aclose(self) -> None:
         """Stop all."""
         await self.stop(tuple(self._tasks))
-
-    def running(self) -> Mapping[str, asyncio.Task[None]]:
-        """The tasks by probe, for the agent's own liveness."""
-        return self._tasks
 
     def samples(self) -> Iterable[tuple[str, Iterable[Sample]]]:
         """For the metrics page."""

@@ -16,7 +16,9 @@ PAGE = DOCS / "metrics.md"
 _NAME = re.compile(r"\b(outrider_[a-z0-9_]*[a-z0-9])(?![a-z0-9_]*[A-Z])(_?\*)?")
 _SELECTOR = re.compile(r"(outrider_[a-z0-9_]+)\{([^}]*)\}")
 QUERIES = [line for block in blocks(PAGE) if block.language == "promql" for line in block.text.splitlines()]
-needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+needs_promtool = pytest.mark.skipif(
+    not os.environ.get("CI") and shutil.which("promtool") is None, reason="promtool is not installed"
+)
 
 
 def _exists(metric):
