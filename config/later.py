@@ -5,23 +5,15 @@ import re
 #: Keys, by the path that leads to them; `*` is any name.
 KEYS = (
     "access",
-    "groups",
     "heartbeat",
     "history",
     "maintenance",
-    "listen.agent_check",
-    "listen.grpc_health",
     "defaults.addresses",
-    "defaults.depends_on",
     "defaults.maintenance",
-    "defaults.readings",
     "defaults.resolver",
     "probes.*.addresses",
-    "probes.*.depends_on",
     "probes.*.maintenance",
-    "probes.*.readings",
     "probes.*.resolver",
-    "readiness.peers",
     "slos.*.alerts.windows",
     "slos.*.sli.counters",
     "slos.*.sli.heartbeat",
@@ -35,7 +27,6 @@ KEYS = (
 #: Values of keys that are known.
 VALUES = {
     "alerts.mode": frozenset({"auto", "fleet"}),
-    "readiness.shared": frozenset({"unready"}),
     "traces.durability": frozenset({"process", "host"}),
 }
 

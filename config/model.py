@@ -9,6 +9,7 @@ from config.convert import convert, suggestion
 from config.errors import Problems
 from config.options import Options
 from config.sections.alerts import Alerts
+from config.sections.groups import Group
 from config.sections.listen import Listen, clash
 from config.sections.log import Log
 from config.sections.metrics import Metrics
@@ -19,6 +20,7 @@ from config.sections.slos import Sli, Slo
 from config.sections.traces import Traces
 from config.yaml import Mapping, Node
 
+_LIVENESS = frozenset({"live", "livez", "liveness"})
 _OWN_LABELS = frozenset({"service", "alertname", "severity", "probe", "slo"})
 
 
@@ -47,6 +49,7 @@ class File(Options, frozen=True, kw_only=True):
     defaults: ProbeDefaults = ProbeDefaults()
     probes: dict[Name, ProbeEntry] = field(default_factory=dict)
     readiness: Readiness = Readiness()
+    groups: dict[Name, Group] = field(default_factory=dict)
     traces: Traces | None = None
     slos: dict[Name, Slo] = field(default_factory=dict)
     alerts: Alerts = Alerts()
@@ -65,10 +68,41 @@ class File(Options, frozen=True, kw_only=True):
         for name, probe in self.probes.items():
             if probe.slo is not None and name in self.slos:
                 yield f"probes.{name}.slo", f"there is an SLO of this name under `slos` (line of `{name}`); keep one"
+        yield from self._wrong_names()
         if self.traces:
-            for key, address in (("public", self.listen.public), ("admin", self.listen.admin)):
-                if clash(address, self.traces.receive.http):
+            for key in ("public", "admin", "agent_check", "grpc_health"):
+                address = getattr(self.listen, key)
+                if address and clash(address, self.traces.receive.http):
                     yield "traces.receive.http", f"'{address}' is taken by `listen.{key}`; write another port"
+
+    def _wrong_names(self) -> Iterable[tuple[str, str]]:
+        """Groups and dependencies name probes; liveness has no members; nothing depends on itself."""
+        for name, group in self.groups.items():
+            if name in _LIVENESS:
+                right = "a restart cures no dependency; give the group another name and use it for readiness"
+                yield f"groups.{name}", f"liveness depends on the agent alone: {right}"
+            for member in group.members:
+                if member not in self.probes:
+                    yield f"groups.{name}.members", f"'{member}' names no probe; {suggestion(member, self.probes)}"
+        for name, probe in self.probes.items():
+            for parent in probe.depends_on:
+                if parent not in self.probes:
+                    yield f"probes.{name}.depends_on", f"'{parent}' names no probe; {suggestion(parent, self.probes)}"
+            if circle := self._circle(name):
+                yield f"probes.{name}.depends_on", f"goes round: {' -> '.join(circle)}; leave one of them out"
+
+    def _circle(self, name: str) -> list[str]:
+        """The way from a probe along what it depends on back to itself; empty where there is none."""
+        ways, seen = [[name]], set()
+        while ways:
+            way = ways.pop()
+            for parent in self.probes[way[-1]].depends_on:
+                if parent == name:
+                    return [*way, name]
+                if parent in self.probes and parent not in seen:
+                    seen.add(parent)
+                    ways.append([*way, parent])
+        return []
 
     @property
     def objectives(self) -> dict[str, Slo]:

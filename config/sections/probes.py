@@ -7,7 +7,7 @@ from msgspec import Meta, field
 from msgspec.structs import force_setattr
 
 from config.options import Options
-from config.sections.names import Line, RunbookUrl
+from config.sections.names import Line, Name, RunbookUrl
 from config.shapes import Rest
 from config.types import Bound, Duration, Ratio
 
@@ -51,6 +51,9 @@ class ProbeDefaults(Options, frozen=True, kw_only=True):
     when_down: Literal["unready", "degraded", "ignore"] | None = None
     #: Other replicas use the same thing: then one that is down for all takes no replica out.
     shared: bool = False
+    #: Who reads what is a fact about the dependency itself (saturation, lag): `auto` one replica of the fleet for all,
+    #: or every one where they do not know each other; `always` every one; `never` none.
+    readings: Literal["auto", "always", "never"] = "auto"
     family: Literal["any", "ipv4", "ipv6"] = "any"
     runbook_url: RunbookUrl = ""
 
@@ -67,6 +70,8 @@ class ProbeEntry(ProbeDefaults, frozen=True, kw_only=True):
     down_below: Bounds = field(default_factory=dict)
     #: It must not answer: a pass counts as a failure and a failure as a pass.
     invert: bool = False
+    #: Probes whose failing explains the failing of this one.
+    depends_on: tuple[Name, ...] = ()
     description: Line = ""
     #: The objective of this probe's availability over 30 days: an SLO in one line.
     slo: Ratio | None = None
