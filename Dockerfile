@@ -32,6 +32,7 @@ ENV PATH=/opt/outrider/bin:$PATH \
 USER 10001:0
 # Verdicts and metrics; the other listeners are on loopback.
 EXPOSE 9740
+# Finds the port that the running agent left in /var/lib/outrider; without a writable folder there, it asks 9740.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["outrider", "healthcheck"]
 ENTRYPOINT ["outrider"]
 CMD ["run"]

@@ -22,14 +22,17 @@ from agent.health.board import Board
 from agent.health.state import State
 from agent.lifecycle import Lifecycle
 from agent.outbox.deliver import Outbox
+from agent.peers.meeting import Meeting
 from agent.pulse import Pulse, cgroup_throttled
-from agent.readiness.policy import Verdict, decide, unjudged, why
+from agent.readiness.rules import why
 from agent.relay.relay import Relay
 from agent.reload import Print, Reloader
+from agent.replica import Replica
 from agent.scheduler.metrics import ProbeMetrics
 from agent.scheduler.tasks import Planned, Scheduler
 from agent.slo.engine import SloEngine
 from agent.web import listeners
+from agent.web.balancers.agent_check import agent_check
 from agent.web.desk import Desk
 from exporters.base import Sample, SampleSource
 from exporters.contract import Metric, service_family
@@ -59,12 +62,23 @@ class App:
         self.plan, self.source, self.judged = plan, source, judged
         self.lifecycle = Lifecycle(float(plan.file.readiness.drain))
         self.pulse = Pulse(throttled=cgroup_throttled())
-        self.guard, self.board = Guard(), Board()
-        self.metrics = ProbeMetrics(self.views)
+        self.guard = Guard()
+        board = Board()
+        self.scheduler = Scheduler(board, [self._observe], self.pulse.stalled)
+        self.replica = Replica(board, self.lifecycle, self.pulse, self.scheduler.poke)
+        self.scheduler.reader, self.scheduler.stretch = self.replica.reads, self.replica.stretch
+        self.metrics = ProbeMetrics(self.replica.views)
         self.slos = SloEngine()
-        self.alerts = AlertEngine(self.slos, state_of=self._state_of)
+        self.alerts = AlertEngine(self.slos, state_of=self._state_of, explained_by=self.replica.explained_by)
         self.outbox, self.relay = Outbox({}), Relay({})
-        self.scheduler = Scheduler(self.board, [self._observe], self.pulse.stalled)
+        self.meeting = Meeting(
+            self.guard,
+            self.replica.fleet,
+            own=self.replica.told,
+            shared=self.replica.shared,
+            wants_out=self.replica.wants_out,
+            heard=self.replica.weigh,
+        )
         self.reloader = Reloader(source.read, self.swap, source.files, source.seen, successful=judged)
         self.doors = Doors()
         self._running: dict[str, Planned] = {}
@@ -79,10 +93,12 @@ class App:
             stack.enter_context(self._signals())
             stack.push_async_callback(self._flush)
             stack.push_async_callback(self.scheduler.aclose)
+            stack.push_async_callback(self.meeting.aclose)
             stack.push_async_callback(self.doors.aclose)
             self.guard.start("pulse", self.pulse.run)
-            await self._apply(self.plan)
+            await self._apply(self.plan, judged=self.judged)
             self.lifecycle.configured = True
+            await asyncio.to_thread(self.source.in_force)
             # What start-up made lives as long as we do: a full collection that walks it would stall the loop 6 to 8 ms.
             gc.collect()
             gc.freeze()
@@ -95,7 +111,7 @@ class App:
 
     async def swap(self, plan: Plan) -> tuple[str, ...]:
         """Put another plan in force; what did not change is not touched. Returns what changed, in sentences."""
-        changes = await self._apply(plan)
+        changes = await self._apply(plan, judged=True)
         self.plan, self.judged = plan, True
         self.lifecycle.drain_seconds = float(plan.file.readiness.drain)
         await asyncio.to_thread(self.source.in_force)  # it writes to a disk
@@ -110,28 +126,19 @@ class App:
         log.info("draining for %.3g s; a second signal stops at once", self.lifecycle.drain_left())
         self._stopping.set()
 
-    def verdict(self, exclude: frozenset[str] = frozenset()) -> Verdict:
-        """May this replica get traffic, now."""
-        draining = self.lifecycle.draining
-        if not self.judged:
-            return unjudged(draining=draining)
-        return decide(self.views(), self.plan.policy, draining=draining, exclude=exclude)
-
-    def views(self) -> Mapping[str, Any]:
-        """Every probe as it is believed to be now."""
-        return self.board.view(time.monotonic() - self.pulse.lost())
-
     # -- applying a plan -------------------------------------------------------------------------------------------
 
-    async def _apply(self, plan: Plan) -> tuple[str, ...]:
+    async def _apply(self, plan: Plan, *, judged: bool) -> tuple[str, ...]:
         # Made before anything is touched: a plug-in that cannot be made refuses the plan.
         arriving = difference(self._sending, plan.senders)[1]
         senders = made("traces.forward", {name: plan.senders[name] for name in arriving})
         notifiers = made("alerts.receivers", plan.notifiers)
         changes = await self.doors.swap(self._addresses(plan))
+        changes += await self.meeting.swap(plan.file.readiness.peers, plan.file.service, plan.file.listen.public.port)
         changes += await self._send(plan, senders)
         changes += await self._notify(plan, notifiers)
         changes += await self._probe(plan)
+        self.replica.configure(plan, judged=judged)
         self.slos.configure(plan.objectives)
         self.alerts.configure(plan.routes, dict(plan.file.labels))
         return tuple(changes)
@@ -142,6 +149,12 @@ class App:
             "listen.public": (listen.public, lambda address: listeners.public(desk, address)),
             "listen.admin": (listen.admin, lambda address: listeners.admin(desk, address)),
         }
+        if listen.agent_check:
+            wanted["listen.agent_check"] = (listen.agent_check, lambda address: agent_check(desk, address))
+        if listen.grpc_health:
+            from agent.web.balancers.grpc_health import grpc_health  # noqa: PLC0415 - gRPC only where it is asked for
+
+            wanted["listen.grpc_health"] = (listen.grpc_health, lambda address: grpc_health(desk, address))
         if plan.file.traces:
             from agent.receiver.listener import otlp_http  # noqa: PLC0415 - protobuf only where spans are taken
 
@@ -175,7 +188,7 @@ class App:
     async def _probe(self, plan: Plan) -> list[str]:
         for name, planned in plan.probes.items():
             if name in self._running and self._running[name] != planned and self._running[name].asks_like(planned):
-                self.board.amend(planned.member)
+                self.replica.board.amend(planned.member)
                 self._running[name] = planned
         gone, new = difference(self._running, plan.probes)
         await self.scheduler.stop(gone)
@@ -183,6 +196,7 @@ class App:
             if name not in new:
                 self.scheduler.forget(name)
                 self.metrics.leave(name)
+                self.replica.forget(name)
         for name in new:
             planned = plan.probes[name]
             self.metrics.enter(planned.member, planned.cls)
@@ -194,18 +208,19 @@ class App:
 
     def _observe(self, seen: Observation) -> None:
         """One attempt to everyone who listens: belief first, so that the others see the state it led to."""
-        edge = self.board.record(seen)
+        edge = self.replica.observe(seen)
         self.metrics.observe(seen)
         self.slos.observe(seen)
         if edge is None:
             return
         level = logging.WARNING if edge.after in {State.DOWN, State.DEGRADED} else logging.INFO
-        view = self.views().get(seen.probe)
+        view = self.replica.views().get(seen.probe)
         because = f": {why(view)}" if view and edge.after is not State.UP else ""
         log.log(level, "probe %s is %s (was %s)%s", edge.probe, edge.after, edge.before, because)
 
     async def _evaluate(self) -> None:
         while True:
+            self.replica.weigh()
             for notice in self.alerts.tick(time.time()):
                 level = logging.WARNING if notice.alert.firing else logging.INFO
                 log.log(level, "alert %s", notice.alert.annotations.get("summary", notice.alert.name))
@@ -213,15 +228,15 @@ class App:
             await asyncio.sleep(TICK)
 
     def _state_of(self, probe: str) -> str:
-        view = self.views().get(probe)
+        view = self.replica.views().get(probe)
         return str(view.state) if view else ""
 
     def _desk(self) -> Desk:
         return Desk(
             service=lambda: self.plan.file.service,
             version=__version__,
-            verdict=self.verdict,
-            views=self.views,
+            verdict=self.replica.verdict,
+            views=self.replica.views,
             lifecycle=self.lifecycle,
             live=self.pulse.live,
             sources=self._sources,
@@ -231,19 +246,20 @@ class App:
             slos=self.slos.view,
             alerts=self.alerts.view,
             blackbox_names=lambda: self.plan.file.metrics.blackbox_names,
+            group=self.replica.group,
+            groups=self.replica.groups,
+            weight=self.replica.weight,
+            peerz=self.replica.peerz,
+            peer_tokens=lambda: self.meeting.tokens,
         )
 
     def _sources(self) -> tuple[SampleSource, ...]:
         parts: tuple[SampleSource, ...] = (self.metrics, self.scheduler, self.pulse, self.guard, self.reloader)
-        return (*parts, self.relay, self.slos, self.alerts, self.outbox, self)
+        return (*parts, self.replica, self.meeting, self.relay, self.slos, self.alerts, self.outbox, self)
 
     def samples(self) -> Iterable[tuple[str | Metric, Iterable[Sample]]]:
         """What the agent says of itself as a whole."""
-        verdict, labels = self.verdict(), self.plan.file.labels
-        yield "outrider_ready", [Sample((), float(verdict.ready))]
-        yield "outrider_readiness_brake_open", [Sample((), float(verdict.held_open))]
-        yield "outrider_unjudged", [Sample((), float(verdict.unjudged))]
-        yield "outrider_draining", [Sample((), float(verdict.draining))]
+        labels = self.plan.file.labels
         yield "outrider_build_info", [Sample((__version__, platform.python_version()), 1.0)]
         yield service_family(tuple(labels)), [Sample((self.plan.file.service, *labels.values()), 1.0)]
 

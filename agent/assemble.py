@@ -10,6 +10,7 @@ from agent.events import Outcome
 from agent.health.board import Member
 from agent.health.judge import Bound
 from agent.health.state import Rules
+from agent.readiness.groups import Group
 from agent.readiness.policy import Policy
 from agent.scheduler.tasks import Planned
 from agent.scheduler.timetable import Pace
@@ -72,6 +73,7 @@ class Plan:
     objectives: tuple[Objective, ...]
     routes: tuple[Route, ...]
     policy: Policy
+    groups: Mapping[str, Group]
 
 
 def assemble(file: File, problems: Problems) -> Plan:
@@ -82,9 +84,11 @@ def assemble(file: File, problems: Problems) -> Plan:
     notifiers = _parts("alerts.receivers", file.alerts.receivers, NOTIFIERS.find, problems)
     _refuse_loops(file, senders, problems)
     objectives = tuple(_objectives(file, problems))
-    return Plan(
-        file, probes, senders, notifiers, objectives, file.alerts.routes, Policy(file.readiness.fail_on_degraded)
-    )
+    _refuse_circular_peers(file, probes, problems)
+    readiness = file.readiness
+    policy = Policy(readiness.fail_on_degraded, readiness.shared, float(readiness.ready_delay))
+    groups = {name: Group(each.members, each.needed, each.fail_on_degraded) for name, each in file.groups.items()}
+    return Plan(file, probes, senders, notifiers, objectives, file.alerts.routes, policy, groups)
 
 
 def survey(root: Node, problems: Problems) -> None:
@@ -159,22 +163,24 @@ def _probe(file: File, name: str, entry: ProbeEntry, problems: Problems) -> Plan
     options = convert(entry.rest, cls.options_type, problems, path)
     if options is None:
         return None
+    bounds = tuple(_bounds(cls, path, entry, problems))
     member = Member(
         name,
         slug(entry.type),
         cls.target(options),
         entry.when_down or cls.default_when_down(options),
         entry.shared,
+        entry.depends_on,
         cls.steady,
         float(entry.interval),
         float(entry.slow_interval),
         float(entry.timeout),
         Rules(entry.failure_threshold, entry.success_threshold, entry.failures_of),
+        bounds,
         entry.description,
         entry.runbook_url,
     )
     pace = Pace(float(entry.interval), float(entry.fast_interval), float(entry.slow_interval), float(entry.fresh_every))
-    bounds = tuple(_bounds(cls, path, entry, problems))
     return Planned(member, pace, bounds, options, cls, file.service, entry.invert, _FAMILIES[entry.family])
 
 
@@ -240,6 +246,20 @@ def _refuse_loops(file: File, senders: Mapping[str, Part], problems: Problems) -
         if isinstance(endpoint, Url) and endpoint.port == own.port and is_loopback(endpoint.host):
             text = f"forwards to traces.receive.http ({own}), which would go round for ever; name the upstream"
             problems.add(f"traces.forward.{name}.endpoint", text, file.traces.forward[name].rest.position)
+
+
+def _refuse_circular_peers(file: File, probes: Mapping[str, Planned], problems: Problems) -> None:
+    """Peers that meet in the very Redis whose outage they shall judge would be gone when they are needed."""
+    peers = file.readiness.peers
+    if peers is None or peers.redis is None:
+        return
+    for name, planned in probes.items():
+        url = getattr(planned.options, "url", None)
+        same = isinstance(url, Url) and (url.host, url.port or 6379) == (peers.redis.host, peers.redis.port or 6379)
+        if planned.member.shared and planned.member.type == "redis" and same:
+            text = f"is the server that `probes.{name}` watches as shared: with it the peers would be gone"
+            place = file.probes[name].rest.position
+            problems.add("readiness.peers.redis", f"{text}; write another server, or `dns`, or `urls`", place)
 
 
 def _objectives(file: File, problems: Problems) -> Iterator[Objective]:

@@ -12,6 +12,7 @@ from config.sections.alerts import Alerts
 from config.sections.groups import Group
 from config.sections.listen import Listen, clash
 from config.sections.log import Log
+from config.sections.maintenance import Maintenance
 from config.sections.metrics import Metrics
 from config.sections.names import LabelName, Line, Name
 from config.sections.probes import ProbeDefaults, ProbeEntry
@@ -50,6 +51,7 @@ class File(Options, frozen=True, kw_only=True):
     probes: dict[Name, ProbeEntry] = field(default_factory=dict)
     readiness: Readiness = Readiness()
     groups: dict[Name, Group] = field(default_factory=dict)
+    maintenance: dict[Name, Maintenance] = field(default_factory=dict)
     traces: Traces | None = None
     slos: dict[Name, Slo] = field(default_factory=dict)
     alerts: Alerts = Alerts()
@@ -76,18 +78,18 @@ class File(Options, frozen=True, kw_only=True):
                     yield "traces.receive.http", f"'{address}' is taken by `listen.{key}`; write another port"
 
     def _wrong_names(self) -> Iterable[tuple[str, str]]:
-        """Groups and dependencies name probes; liveness has no members; nothing depends on itself."""
-        for name, group in self.groups.items():
-            if name in _LIVENESS:
-                right = "a restart cures no dependency; give the group another name and use it for readiness"
-                yield f"groups.{name}", f"liveness depends on the agent alone: {right}"
-            for member in group.members:
-                if member not in self.probes:
-                    yield f"groups.{name}.members", f"'{member}' names no probe; {suggestion(member, self.probes)}"
-        for name, probe in self.probes.items():
-            for parent in probe.depends_on:
-                if parent not in self.probes:
-                    yield f"probes.{name}.depends_on", f"'{parent}' names no probe; {suggestion(parent, self.probes)}"
+        """Groups, windows and dependencies name probes; liveness has no members; nothing depends on itself."""
+        named = {f"groups.{name}.members": group.members for name, group in self.groups.items()}
+        named |= {f"maintenance.{name}.probes": window.probes for name, window in self.maintenance.items()}
+        named |= {f"probes.{name}.depends_on": probe.depends_on for name, probe in self.probes.items()}
+        for path, names in named.items():
+            for each in names:
+                if each not in self.probes:
+                    yield path, f"'{each}' names no probe; {suggestion(each, self.probes)}"
+        for name in _LIVENESS & self.groups.keys():
+            right = "a restart cures no dependency; give the group another name and use it for readiness"
+            yield f"groups.{name}", f"liveness depends on the agent alone: {right}"
+        for name in self.probes:
             if circle := self._circle(name):
                 yield f"probes.{name}.depends_on", f"goes round: {' -> '.join(circle)}; leave one of them out"
 

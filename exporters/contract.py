@@ -90,6 +90,17 @@ METRICS = _table(
     Metric("outrider_readiness_brake_open", "gauge", "1 while readiness is held open against a shared fault."),
     Metric("outrider_unjudged", "gauge", "1 while no valid configuration is in force and nothing is judged."),
     Metric("outrider_draining", "gauge", "1 from the first request to stop."),
+    Metric(
+        "outrider_peer_requests_total",
+        "counter",
+        "Looks at one other replica each, or at where it leaves word, by how they ended.",
+        ("outcome",),
+    ),
+    Metric("outrider_peers_known", "gauge", "Other replicas known to exist, silent or not."),
+    Metric("outrider_peers_fresh", "gauge", "Other replicas whose view is believed now."),
+    Metric("outrider_peers_isolated", "gauge", "1 while other replicas are known and none of them answers."),
+    Metric("outrider_peer_info", "gauge", "1, with the name that peers know this replica by.", ("service", "identity")),
+    Metric("outrider_peer_wants_out", "gauge", "1 while this replica would leave for a shared fault if it could."),
     Metric("outrider_otlp_received_spans_total", "counter", "Spans accepted from the service.", ("transport",)),
     Metric(
         "outrider_otlp_refused_spans_total",

@@ -37,12 +37,17 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class ReadingSpec:
-    """What a class promises about one reading: thresholds, SLIs and metric help are checked against it at load."""
+    """What a class promises about one reading: thresholds, SLIs and metric help are checked against it at load.
+
+    `of_target`: a fact about the target itself (how full, how far behind), the same whoever asks; one replica of a
+    fleet reads it for all. Otherwise it is a fact about this replica's way there, which each one reads.
+    """
 
     help: str
     unit: str = ""  # "", "seconds", "bytes" or "ratio"
     kind: Kind = Kind.GAUGE
     item: str = ""  # the label's name, "" where there is one value only
+    of_target: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,10 @@ class Attempt(Protocol):
     @property
     def fresh(self) -> bool:
         """True: make a new connection this time, do not use the steady one."""
+
+    @property
+    def readings(self) -> bool:
+        """False: another replica reads the facts about the target; ask only what `of_target` readings do not need."""
 
     @property
     def seconds_left(self) -> float:

@@ -96,16 +96,26 @@ class Agent:
 
 
 @contextlib.contextmanager
-def agent(body: str, *options: str, drain: str = "0s", env: dict[str, str] | None = None) -> Iterator[Agent]:
-    """An agent with this file (`listen` is filled in, and OTLP_PORT in the text), stopped at the end."""
+def agent(
+    body: str,
+    *options: str,
+    drain: str = "0s",
+    env: dict[str, str] | None = None,
+    listen: str = "",
+    readiness: str = "",
+) -> Iterator[Agent]:
+    """An agent with this file (`listen` is filled in, and OTLP_PORT in the text), stopped at the end.
+
+    `listen` and `readiness` are further keys of these sections: `grpc_health: 127.0.0.1:9743`.
+    """
     ports: set[int] = set()
     while len(ports) < 3:  # two draws may give one port
         ports.add(free_port())
     public, admin, otlp = ports
     with tempfile.TemporaryDirectory() as folder:
         file, log = Path(folder) / "outrider.yaml", Path(folder) / "log"
-        text = f"service: bench\nlisten: {{public: '127.0.0.1:{public}', admin: '127.0.0.1:{admin}'}}\n"
-        text += f"readiness: {{drain: {drain}}}\nlog: {{format: text}}\n" + body.replace("OTLP_PORT", str(otlp))
+        text = f"service: bench\nlisten: {{public: '127.0.0.1:{public}', admin: '127.0.0.1:{admin}', {listen}}}\n"
+        text += f"readiness: {{drain: {drain}, {readiness}}}\nlog: {{format: text}}\n" + body.replace("OTLP_PORT", str(otlp))
         file.write_text(text)
         with log.open("w") as stream:
             command = [sys.executable, "-m", "outrider", "run", "-c", str(file), *options]

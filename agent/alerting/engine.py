@@ -32,6 +32,12 @@ class _Row:
     life: Lifecycle
     since: float = 0.0  # wall clock: when it left inactive
     told: Notice | None = None
+    cause: str = ""  # the objective that calls for this one too
+
+    @property
+    def state(self) -> AlertState:
+        """Where it stands, for people."""
+        return AlertState.SUPPRESSED if self.cause and self.life.state is AlertState.FIRING else self.life.state
 
 
 class AlertEngine:
@@ -43,11 +49,15 @@ class AlertEngine:
         routes: Sequence[Route] = (),
         labels: Mapping[str, str] | None = None,
         state_of: Callable[[str], str] = lambda _: "",
+        explained_by: Callable[[str], str] = lambda _: "",
     ) -> None:
-        """`labels` are the file's, put on every alert; `state_of` names what is believed of a probe."""
+        """`labels` are the file's, put on every alert; `state_of` names what is believed of a probe.
+
+        `explained_by`: the probe whose being down explains that of another, "" when nothing does.
+        """
         self._slos = slos
         self._rows: dict[str, _Row] = {}
-        self._state_of = state_of
+        self._state_of, self._explained_by = state_of, explained_by
         self.configure(routes, labels or {})
 
     def configure(self, routes: Sequence[Route], labels: Mapping[str, str]) -> None:
@@ -69,12 +79,28 @@ class AlertEngine:
             kept.since = 0.0
         else:
             kept.since = kept.since or now
-        if change is None:
+        if change is False:
+            kept.cause = ""
+            return _resolve(kept, resolved_annotations(row, self._state_of(row.objective.probe)), now)
+        if not kept.life.firing or kept.told is not None:
             return None
-        if change:
-            kept.told = self._announce(row, now)
-            return kept.told
-        return _resolve(kept, resolved_annotations(row, self._state_of(row.objective.probe)), now)
+        kept.cause = self._cause(kept)
+        if kept.cause:
+            return None
+        kept.told = self._announce(row, now)
+        return kept.told
+
+    def _cause(self, kept: _Row) -> str:
+        """The objective that calls a person for this one too; "" when this one must call for itself.
+
+        What was explained once stays so until the probe is down with nothing to explain it: its numbers go on burning
+        for a while after it has recovered together with its cause.
+        """
+        probe = kept.objective.probe
+        found = self._explained_by(probe)
+        calling = next((name for name, row in self._rows.items() if found and row.objective.probe == found), "")
+        recovered = kept.cause and self._state_of(probe) != "down"
+        return kept.cause if recovered else calling
 
     def _row(self, objective: Objective) -> _Row:
         kept = self._rows.setdefault(objective.name, _Row(objective, Lifecycle()))
@@ -105,7 +131,7 @@ class AlertEngine:
         yield (
             "outrider_alert_state",
             [
-                Sample((row.objective.service, name, PAGE_QUICK.severity.value), int(row.life.state))
+                Sample((row.objective.service, name, PAGE_QUICK.severity.value), int(row.state))
                 for name, row in self._rows.items()
             ],
         )
@@ -133,7 +159,8 @@ def _shown(row: _Row) -> dict[str, object]:
         "slo": row.objective.name,
         "service": row.objective.service,
         "severity": PAGE_QUICK.severity.value,
-        "state": row.life.state.name.lower(),
+        "state": row.state.name.lower(),
+        "suppressed_by": row.cause or None,
         "since": row.since,
         "started_at": told.alert.started_at if told else None,
         "key": told.alert.key if told else None,

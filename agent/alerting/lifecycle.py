@@ -7,13 +7,14 @@ from enum import IntEnum
 class AlertState(IntEnum):
     """Where an alert stands; the numbers are the values of `outrider_alert_state`.
 
-    STALE still fires, but nothing has been known for so long that nobody should trust it either way. 3 (suppressed) is
-    kept free.
+    SUPPRESSED fires, but something that it depends on is down and calls for itself. STALE still fires, but nothing has
+    been known for so long that nobody should trust it either way.
     """
 
     INACTIVE = 0
     PENDING = 1
     FIRING = 2
+    SUPPRESSED = 3
     STALE = 4
 
 

@@ -7,7 +7,7 @@ import argparse
 import socket
 from urllib.parse import urlsplit
 
-from agent.cli import UNREACHABLE, USAGE, Stop
+from agent.cli import UNREACHABLE, USAGE, Stop, addresses
 
 PUBLIC = "http://127.0.0.1:9740"  #: the default of listen.public, asked from this machine
 ADMIN = "http://127.0.0.1:9741"  #: the default of listen.admin
@@ -16,25 +16,22 @@ LONGEST = 65_536  #: bytes of an answer that are read
 
 def add_arguments(parser: argparse.ArgumentParser, default: str, setting: str) -> None:
     """Where the agent is: a URL, or the file that says so."""
-    parser.add_argument("url", nargs="?", default="", help=f"where the agent listens (default: {default})")
+    where = f"what the running agent left in ${addresses.VARIABLE} or {addresses.FOLDER}, else {default}"
+    parser.add_argument("url", nargs="?", default="", help=f"where the agent listens (default: {where})")
     parser.add_argument("-c", "--config", metavar="FILE", help=f"take {setting} from this file instead")
     parser.add_argument("--timeout", type=float, default=2.0, metavar="SECONDS", help="give up after (default: 2)")
 
 
 def address(args: argparse.Namespace, default: str, setting: str) -> str:
-    """The base URL to ask: as given, as the file says, or the default."""
+    """The base URL to ask: as given, as the file says, as the running agent left it, or the default."""
     if args.url:
         return str(args.url)
     if not args.config:
-        return default
-    from agent.cli.open import open_plan
+        return addresses.find(setting) or default
+    from agent.cli.open import open_plan  # reads YAML: 200 ms and 34 MB, so no hook of ours goes this way
 
     listen = open_plan(args.config).plan.file.listen
-    where = listen.public if setting == "listen.public" else listen.admin
-    if where.path:
-        return f"unix:{where.path}"
-    host = "127.0.0.1" if where.host in {"*", "0.0.0.0", "::"} else where.host  # noqa: S104 - compared, not bound
-    return f"http://{f'[{host}]' if ':' in host else host}:{where.port}"
+    return addresses.url(listen.public if setting == "listen.public" else listen.admin)
 
 
 def ask(method: str, base: str, path: str, timeout: float) -> tuple[int, str]:

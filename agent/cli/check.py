@@ -52,8 +52,11 @@ def explain(plan: Plan) -> Iterator[str]:
     if not plan.probes:
         yield "No probes: the replica is always ready."
     for name, planned in plan.probes.items():
-        yield f"{name} ({planned.member.type}{_at(planned)}): {_cadence(planned)} {_consequence(planned)}"
+        yield f"{name} ({planned.member.type}{_at(planned)}): {_cadence(planned)} {_consequence(plan, planned)}"
         yield from (f"  {line}" for line in _thresholds(planned))
+        if planned.member.depends_on:
+            yield f"  its failing is explained by {', '.join(planned.member.depends_on)}, where that fails too"
+    yield from _readiness(plan)
     for name in plan.senders:
         receive = file.traces.receive.http if file.traces else ""
         yield f"Spans sent to {receive} are forwarded to {name}, kept in memory meanwhile."
@@ -76,14 +79,52 @@ def warnings(plan: Plan) -> Iterator[str]:
                 f"{name} is not on this machine: if all replicas use the same one, its outage takes every replica out "
                 f"at once. Write `shared: true`, or `when_down: degraded`."
             )
-        if member.shared and member.when_down == "unready":
-            yield f"{name} is shared and there is no peer view: while it is down the replica stays, ready and degraded."
+        yield from _shared_warnings(plan, planned)
     for objective in plan.objectives:
         yield from lint.findings(objective)
     if plan.file.state_dir is None:
         yield "no `state_dir`: there is no last good configuration to start from when the file is bad."
     if plan.objectives and not plan.notifiers:
         yield "there are SLOs but no `alerts.receivers`: nobody is called."
+
+
+def _readiness(plan: Plan) -> Iterator[str]:
+    """How the replica knows its peers, what they are asked, and the groups."""
+    peers = plan.file.readiness.peers
+    if peers is not None:
+        where = {
+            "dns": f"at every address of {peers.dns}, port {peers.port or plan.file.listen.public.port}",
+            "urls": f"at {len(peers.urls)} fixed addresses",
+            "redis": f"through keys in {peers.redis}",
+            "prometheus": f"through {peers.prometheus}, later by its scrape interval",
+        }[peers.way]
+        yield f"The other replicas are heard every {peers.refresh}, {where}."
+        yield f"All replicas together ask a shared target at most {peers.rate}."
+    for name, group in plan.groups.items():
+        yield f"/groups/{name} is 200 while {group.needed} of {', '.join(group.members)} work."
+
+
+def _shared_warnings(plan: Plan, planned: Planned) -> Iterator[str]:
+    """Where every replica may leave at once, or none ever."""
+    readiness, member = plan.file.readiness, planned.member
+    if not member.shared:
+        return
+    if member.when_down == "unready" and readiness.peers is None:
+        if readiness.shared == "unready":
+            yield (
+                f"{member.name} is shared, `readiness.shared: unready`, and there are no peers to stay behind: its "
+                f"outage takes every replica out at once. Write `readiness.peers`, or `shared: auto`."
+            )
+        elif readiness.shared == "auto":
+            yield (
+                f"{member.name} is shared and there is no peer view: while it is down the replica stays, ready and "
+                f"degraded, also where only this replica cannot reach it. Write `readiness.peers`."
+            )
+    if member.when_down == "degraded" and readiness.fail_on_degraded:
+        yield (
+            f"{member.name} is shared and `readiness.fail_on_degraded` is true: its outage takes every replica out at "
+            f"once. Write `when_down: unready`, which asks the peers, or `when_down: ignore`."
+        )
 
 
 def _local(planned: Planned) -> bool:
@@ -109,16 +150,25 @@ def _cadence(planned: Planned) -> str:
     )
 
 
-def _consequence(planned: Planned) -> str:
+def _consequence(plan: Plan, planned: Planned) -> str:
     member = planned.member
     if member.when_down == "unready" and member.shared:
-        return "then the replica is degraded and stays ready, because the dependency is shared."
+        return _shared_consequence(plan)
     words = {
         "unready": "then the replica is unready.",
         "degraded": "then the replica is degraded and stays ready.",
         "ignore": "then nothing follows for the replica.",
     }
     return words[member.when_down]
+
+
+def _shared_consequence(plan: Plan) -> str:
+    readiness = plan.file.readiness
+    if readiness.shared == "unready":
+        return "then the replica is unready, as far as enough others stay."
+    if readiness.shared == "degrade" or readiness.peers is None:
+        return "then the replica is degraded and stays ready, because the dependency is shared."
+    return "then the replica is unready if its peers reach it, else degraded and ready."
 
 
 def _thresholds(planned: Planned) -> Iterator[str]:

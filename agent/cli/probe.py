@@ -56,7 +56,7 @@ async def _once(planned: Planned) -> Observation:
     runner = Runner(probe, member.type, Judge(planned.bounds, planned.invert), member.timeout, lambda *_: False)
     try:
         await probe.open()
-        return await runner.run(fresh=not planned.cls.steady)
+        return await runner.run(fresh=not planned.cls.steady, readings=planned.reads != "never")
     finally:
         await runner.aclose()
 

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from agent.assemble import Plan
-from agent.cli import CONFIG, ESSENTIAL, OK, Stop
+from agent.cli import CONFIG, ESSENTIAL, OK, Stop, addresses
 from agent.cli.open import Opened, add_config, look, open_plan, read_plan, unjudged_plan
 from agent.logs import Logs
 from config import lastgood
 from config.errors import ConfigError
 
 HELP = "Run the agent until SIGTERM; SIGHUP reads the configuration again."
-STATE_DIR = "/var/lib/outrider"
 
 log = logging.getLogger("agent")
 
@@ -34,8 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state-dir",
         metavar="DIR",
-        default=os.environ.get("OUTRIDER_STATE_DIR", STATE_DIR),
-        help=f"where the last good file is looked for when the file cannot say it (default: {STATE_DIR})",
+        default=addresses.folder(),
+        help="where the last good file is looked for when the file cannot say it, and where `healthcheck` and `drain` "
+        f"find out where this agent listens (default: ${addresses.VARIABLE} or {addresses.FOLDER})",
     )
 
 
@@ -84,8 +84,7 @@ def _fallback(state_dir: Path) -> Opened:
 async def _serve(args: argparse.Namespace, opened: Opened, logs: Logs) -> None:
     from agent.app import App, Source
 
-    configuration = Configuration(args.config, opened, logs)
-    _keep(opened)
+    configuration = Configuration(args.config, opened, logs, args.state_dir)
     source = Source(configuration.read, opened.seen, configuration.files, configuration.masked, configuration.in_force)
     await App(opened.plan, source, judged=opened.judged).run()
     if await _unending():
@@ -109,6 +108,7 @@ class Configuration:
     option: str | None
     current: Opened
     logs: Logs
+    place: str  # where commands find out where this agent listens
     newest: Opened | None = None
 
     def read(self) -> Plan:
@@ -122,6 +122,7 @@ class Configuration:
         settings = self.current.plan.file.log
         self.logs.adjust(settings.level, settings.format)
         _keep(self.current)
+        _leave(self.place, self.current)
 
     def files(self) -> Iterable[Path]:
         """What must be looked at to notice a change."""
@@ -141,6 +142,18 @@ def _keep(opened: Opened) -> None:
         lastgood.keep(Path(state_dir), opened.loaded.raw)
     except OSError as error:
         log.warning("the last good configuration cannot be kept in %s: %s", state_dir, error.strerror)
+
+
+def _leave(place: str, opened: Opened) -> None:
+    """Say where to ask, for commands that do not read the file."""
+    listen = opened.plan.file.listen
+    try:
+        addresses.leave(place, {"listen.public": listen.public, "listen.admin": listen.admin})
+    except FileNotFoundError:
+        pass  # no such folder is the usual case on a person's own machine
+    except OSError as error:
+        right = "give `outrider healthcheck` and `outrider drain` a URL"
+        log.warning("where this agent listens cannot be left in %s: %s; %s", place, error.strerror, right)
 
 
 def _runner() -> Callable[..., object]:

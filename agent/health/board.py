@@ -1,10 +1,11 @@
 """What is believed of every probe, and the frozen picture of it that everyone else reads."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from agent.events import Observation, Outcome
 from agent.health.flapping import Flapping
+from agent.health.judge import Bound
 from agent.health.state import Edge, Machine, Rules, State
 from probes.base import Reading
 
@@ -18,17 +19,22 @@ class Member:
     target: str = ""
     when_down: str = "unready"  # unready | degraded | ignore
     shared: bool = False
+    depends_on: tuple[str, ...] = ()
     steady: bool = False
     interval: float = 10.0  # seconds, like the next two
     slow_interval: float = 30.0  # while down for long
     timeout: float = 3.0
     rules: Rules = field(default_factory=Rules)
+    bounds: tuple[Bound, ...] = ()
     description: str = ""
     runbook_url: str = ""
 
-    def stale_after(self, state: State) -> float:
-        """Seconds after which the last attempt says nothing any more: three intervals, as they are in that state."""
-        return 3 * (self.slow_interval if state is State.DOWN else self.interval) + self.timeout
+    def stale_after(self, state: State, stretch: float = 0.0) -> float:
+        """Seconds after which the last attempt says nothing any more: three intervals, as they are in that state.
+
+        `stretch`: seconds that the scheduler waits at least, since so many replicas ask the same.
+        """
+        return 3 * max(stretch, self.slow_interval if state is State.DOWN else self.interval) + self.timeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +48,25 @@ class View:
     ever_passed: bool = False
     stale: bool = False
     flapping: bool = False
+    maintenance: str = ""  # which window it is in: then it has no say
     blind: bool = False  # so many inconclusive attempts in a row that the agent itself is the sick one
     failures: int = 0
     first_failure: float | None = None
     last_success_at: float | None = None  # wall clock
     readings: tuple[Reading, ...] = ()  # the newest known; none after a failure that read nothing
     facts: Mapping[str, str] = field(default_factory=dict)
+    stretch: float = 0.0  # seconds between two attempts at least, since so many replicas ask the same
+
+    @property
+    def stale_after(self) -> float:
+        """Seconds after which the last attempt says nothing any more."""
+        return self.member.stale_after(self.state, self.stretch)
 
     @property
     def overlays(self) -> tuple[str, ...]:
-        """What lies over the state: stale, flapping."""
-        return tuple(name for name, on in (("stale", self.stale), ("flapping", self.flapping)) if on)
+        """What lies over the state: stale, flapping, maintenance."""
+        over = (("stale", self.stale), ("flapping", self.flapping), ("maintenance", bool(self.maintenance)))
+        return tuple(name for name, on in over if on)
 
 
 BLIND_AFTER = 5  #: inconclusive attempts in a row
@@ -67,6 +81,7 @@ class _Entry:
     last_success_at: float | None = None
     readings: tuple[Reading, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    stretch: float = 0.0
 
 
 class Board:
@@ -91,6 +106,11 @@ class Board:
         """The file says something else of a probe that goes on: what its verdict does, or its texts."""
         self._entries[member.name].member = member
 
+    def stretch(self, name: str, seconds: float) -> None:
+        """So long this probe waits at least until its next attempt."""
+        if (entry := self._entries.get(name)) is not None:
+            entry.stretch = seconds
+
     def leave(self, name: str) -> None:
         """A probe is gone from the file."""
         self._entries.pop(name, None)
@@ -108,19 +128,30 @@ class Board:
         # A check of a new connection alone reads nothing: the numbers before it still hold. A failure ends them.
         if seen.measurement.readings or seen.outcome is Outcome.FAIL:
             entry.readings = seen.measurement.readings
-        entry.facts = seen.measurement.facts or entry.facts
+        # Facts as well; but what is known of a server outlives a failure to reach it.
+        if seen.measurement.facts or (seen.measurement.readings and seen.outcome is not Outcome.FAIL):
+            entry.facts = seen.measurement.facts
         return entry.machine.observe(seen)
+
+    def member(self, name: str) -> Member | None:
+        """What the file says of one probe; None when it is not there."""
+        entry = self._entries.get(name)
+        return entry.member if entry else None
+
+    def members(self) -> list[Member]:
+        """Everything the file says of the probes that run."""
+        return [entry.member for entry in self._entries.values()]
 
     def machine(self, name: str) -> Machine:
         """The machine of one probe, for the scheduler's intervals."""
         return self._entries[name].machine
 
-    def view(self, now: float) -> Mapping[str, View]:
-        """Every probe as it is believed to be at `now` (monotonic)."""
-        return {name: _view(entry, now) for name, entry in self._entries.items()}
+    def view(self, now: float, maintained: Callable[[str], str] = lambda _: "") -> Mapping[str, View]:
+        """Every probe as it is believed to be at `now` (monotonic). `maintained`: which window a probe is in."""
+        return {name: _view(entry, now, maintained(name)) for name, entry in self._entries.items()}
 
 
-def _view(entry: _Entry, now: float) -> View:
+def _view(entry: _Entry, now: float, maintenance: str) -> View:
     machine = entry.machine
     # Inconclusive attempts hold the verdict: the probe runs, only the agent cannot tell.
     running = machine.inconclusive > 0
@@ -132,12 +163,14 @@ def _view(entry: _Entry, now: float) -> View:
         ever_passed=machine.ever_passed,
         stale=not running
         and machine.last is not None
-        and now - entry.last_ended > entry.member.stale_after(machine.state),
+        and now - entry.last_ended > entry.member.stale_after(machine.state, entry.stretch),
         flapping=entry.flapping.on,
+        maintenance=maintenance,
         blind=machine.inconclusive >= BLIND_AFTER,
         failures=machine.failures,
         first_failure=machine.first_failure,
         last_success_at=entry.last_success_at,
         readings=entry.readings,
         facts=entry.facts,
+        stretch=entry.stretch,
     )

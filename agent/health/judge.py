@@ -48,17 +48,23 @@ class Ruling:
 
 @dataclass(slots=True)
 class Judge:
-    """Judges the attempts of one probe. Remembers only the counters of the last attempt, to turn them into rates."""
+    """Judges the attempts of one probe. Remembers only the counters last read, to turn them into rates."""
 
     bounds: Sequence[Bound] = ()
     invert: bool = False
     _counters: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
 
-    def passed(self, measurement: Measurement, seconds: float, at: float) -> Ruling:
-        """The ruling on a check that returned. `seconds`: its duration; `at`: monotonic time of its end."""
+    def passed(self, measurement: Measurement, seconds: float, at: float, *, read: bool = True) -> Ruling:
+        """The ruling on a check that returned. `seconds`: its duration; `at`: monotonic time of its end.
+
+        `read` False: facts about the target were not asked for. Their absence is no fault, and a rate waits for two
+        attempts in a row that know the counter: growth that another replica has judged is not judged again.
+        """
         if self.invert:
             return Ruling(Outcome.FAIL, Reason.ASSERTION, "it answered, and `invert: true` says that it must not")
         values = self._values(measurement, seconds, at)
+        if not read:
+            self._counters = {key: last for key, last in self._counters.items() if last[1] == at}
         crossed = [
             (bound, item, value)
             for bound in self.bounds

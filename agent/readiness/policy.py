@@ -1,7 +1,7 @@
 """From what is believed of the probes to the verdict of the replica. Pure.
 
-Ready is the AND over the members with `when_down: unready`. A shared dependency never takes the replica out without a
-peer view: with everyone leaving at once nobody would be served (the replica is degraded and ready instead).
+Ready is the AND over the members with `when_down: unready`. A shared dependency that is down takes the replica out
+only when the peers say that it works for them: rules.py has a member's part, evidence.py the question to the peers.
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.health.board import View
-from agent.health.state import State
-from probes.reason import Reason
+from agent.readiness.override import Override
+from agent.readiness.rules import Effect, Ruling, Situation, held_open, rule
 
 
 class Status(StrEnum):
@@ -21,34 +21,18 @@ class Status(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
-class Effect(StrEnum):
-    """What one member does to the verdict."""
-
-    NONE = "none"
-    DEGRADES = "degrades"
-    UNREADIES = "unreadies"
-
-
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """One member's part in the verdict. `text` is for people with the right to see it."""
-
-    name: str
-    effect: Effect
-    reason: str  # ok, starting, stale, down, degraded, flapping, blind: a closed set
-    text: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The file's section `readiness`, as far as this room decides."""
+    """The file's section `readiness`, as far as this room decides. `shared`: auto, degrade or unready."""
 
     fail_on_degraded: bool = False
+    shared: str = "auto"
+    ready_delay: float = 0.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """May this replica get traffic. `reasons` are whole sentences, worst first; empty when all is well."""
+    """May this replica get traffic. `reasons` are whole sentences, worst first, a cause before what it explains."""
 
     ready: bool
     status: Status
@@ -56,92 +40,65 @@ class Verdict:
     draining: bool = False
     unjudged: bool = False
     held_open: bool = False  # a shared fault that would have taken the replica out
+    isolated: bool = False  # there are other replicas, and none of them answers
+    returning: float = 0.0  # seconds until it comes back after a dependency had taken it out
+    override: Override | None = None  # a person's word, which counts for more than the members
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why the verdict is not plain healthy."""
-        said = [f"{r.name} {r.text or r.reason}" for effect in _WORST_FIRST for r in self.members if r.effect is effect]
+        told = [member for member in self.members if member.effect is not Effect.NONE]
+        told.sort(key=lambda member: (member.effect is not Effect.UNREADIES, member.depth))
+        said = [f"{member.name} {member.text or member.reason}" for member in told]
+        if self.isolated:
+            said.append("isolated: there are other replicas, and none of them answers")
+        if self.returning:
+            said.insert(0, f"returning: ready in {self.returning:.1f} s, so that not all replicas come back at once")
         if self.unjudged:
             said.insert(0, "no valid configuration is in force: nothing is judged")
+        if self.override:
+            said.insert(0, f"override: {self.override.sentence}")
         if self.draining:
             said.insert(0, "draining: this replica is about to stop")
         return tuple(said)
 
 
-_WORST_FIRST = (Effect.UNREADIES, Effect.DEGRADES)
+_NO_SITUATION = Situation()
 
 
 def decide(
-    views: Mapping[str, View], policy: Policy, *, draining: bool, exclude: frozenset[str] = frozenset()
+    views: Mapping[str, View],
+    policy: Policy,
+    *,
+    draining: bool,
+    exclude: frozenset[str] = frozenset(),
+    situation: Situation = _NO_SITUATION,
 ) -> Verdict:
     """The verdict now. `exclude`: members the caller does not want to hear of."""
-    members = tuple(rule(view) for name, view in views.items() if name not in exclude)
-    effects = {member.effect for member in members}
-    degraded = Effect.DEGRADES in effects
-    out = draining or Effect.UNREADIES in effects or (degraded and policy.fail_on_degraded)
-    status = Status.UNHEALTHY if out else Status.DEGRADED if degraded else Status.HEALTHY
-    held = any(_held_open(view) for name, view in views.items() if name not in exclude)
-    return Verdict(not out, status, members, draining=draining, held_open=held)
+    members = tuple(rule(view, views, situation) for name, view in views.items() if name not in exclude)
+    degrading = [member for member in members if member.effect is Effect.DEGRADES]
+    # What everyone suffers from takes nobody out, and neither does being alone: it might be so for all.
+    strict = policy.fail_on_degraded and not all(member.held for member in degrading)
+    out = strict or any(member.effect is Effect.UNREADIES for member in members)
+    degraded = bool(degrading) or situation.isolated
+    returning = 0.0 if out else situation.returning
+    override = situation.override
+    ready = override.ready if override else not (out or returning)
+    worse = Status.DEGRADED if degraded or override else Status.HEALTHY
+    return Verdict(
+        ready and not draining,
+        worse if ready and not draining else Status.UNHEALTHY,
+        members,
+        draining=draining,
+        held_open=any(held_open(ruling, views) for ruling in members),
+        isolated=situation.isolated,
+        returning=returning,
+        override=override,
+    )
 
 
-def unjudged(*, draining: bool) -> Verdict:
+def unjudged(*, draining: bool, override: Override | None = None) -> Verdict:
     """The verdict without any valid configuration: ready, and saying so: our fault must not stop it."""
-    status = Status.UNHEALTHY if draining else Status.DEGRADED
-    return Verdict(not draining, status, draining=draining, unjudged=True)
-
-
-def rule(view: View) -> Ruling:
-    """What one member does to the verdict, and why."""
-    name, gates = view.member.name, view.member.when_down == "unready"
-    if view.member.when_down == "ignore":
-        return Ruling(name, Effect.NONE, view.state.value)
-    if view.stale:
-        effect = Effect.UNREADIES if gates else Effect.DEGRADES
-        return Ruling(
-            name, effect, "stale", f"is stale: no attempt ended for {view.member.stale_after(view.state):g} s"
-        )
-    if view.state is State.UNKNOWN:
-        return _unknown(view, gates=gates)
-    if view.state is State.DOWN:
-        return _down(view, gates=gates)
-    if view.state is State.DEGRADED:
-        return Ruling(name, Effect.DEGRADES, "degraded", f"is degraded: {why(view)}")
-    if view.blind:
-        return Ruling(name, Effect.DEGRADES, "blind", "is not measured: the agent itself is stalled")
-    if view.flapping:
-        return Ruling(name, Effect.DEGRADES, "flapping", "is flapping: its results keep changing")
-    return Ruling(name, Effect.NONE, "ok")
-
-
-def available(view: View) -> bool:
-    """The signal of `/readyz/NAME`: false while down or never passed, whatever the policy says of the member."""
-    return view.state is not State.DOWN and view.ever_passed
-
-
-def why(view: View) -> str:
-    """The reason of the last attempt, with its detail, for people with the right to see it."""
-    last = view.last
-    if last is None:
-        return "no attempt yet"
-    if last.reason is Reason.OK:
-        return "recovering"
-    where = f" in {last.phase}" if last.phase else ""
-    return f"{last.reason}{where}" + (f" ({last.detail})" if last.detail else "")
-
-
-def _unknown(view: View, *, gates: bool) -> Ruling:
-    text = "is starting: not judged yet"
-    return Ruling(view.member.name, Effect.UNREADIES if gates else Effect.NONE, "starting", text)
-
-
-def _down(view: View, *, gates: bool) -> Ruling:
-    if not gates:
-        return Ruling(view.member.name, Effect.DEGRADES, "down", f"is down: {why(view)}")
-    if view.member.shared:
-        text = f"is down: {why(view)}; it is shared and no peer is asked, so this replica stays"
-        return Ruling(view.member.name, Effect.DEGRADES, "down", text)
-    return Ruling(view.member.name, Effect.UNREADIES, "down", f"is down: {why(view)}")
-
-
-def _held_open(view: View) -> bool:
-    return view.member.shared and view.member.when_down == "unready" and view.state is State.DOWN
+    ready = not draining and (override is None or override.ready)
+    status = Status.DEGRADED if ready else Status.UNHEALTHY
+    return Verdict(ready, status, draining=draining, unjudged=True, override=override)

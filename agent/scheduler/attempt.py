@@ -29,6 +29,7 @@ class Running:
     fresh: bool
     deadline: float  # by `clock`
     clock: Callable[[], float]
+    readings: bool = True
     phase: str = ""
 
     @property
@@ -56,11 +57,14 @@ class Runner:
     abandoned: set[asyncio.Task[Any]] = field(default_factory=set)
     _told: str = ""
 
-    async def run(self, *, fresh: bool) -> Observation:
-        """Look once. Never raises but for cancellation; ends within the timeout plus the grace."""
+    async def run(self, *, fresh: bool, readings: bool = True) -> Observation:
+        """Look once; without `readings` only at our way to the target.
+
+        Never raises but for cancellation; ends within the timeout plus the grace.
+        """
         self.number += 1
         started = self.clock()
-        attempt = Running(self.number, fresh, started + self.timeout, self.clock)
+        attempt = Running(self.number, fresh, started + self.timeout, self.clock, readings)
         task = asyncio.create_task(self._check(attempt), name=f"check {self.probe.context.name}")
         try:
             done, _ = await asyncio.wait({task}, timeout=self.timeout)
@@ -122,7 +126,7 @@ class Runner:
         if error is None:
             measurement = _bounded(task.result())
             self._told = ""
-            return self.judge.passed(measurement, ended - started, ended), "", measurement
+            return self.judge.passed(measurement, ended - started, ended, read=attempt.readings), "", measurement
         if isinstance(error, ProbeFailed):
             ruling = self.judge.failed(error.reason, error.detail)
             measurement = _bounded(error.measurement)

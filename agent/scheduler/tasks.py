@@ -11,9 +11,10 @@ from typing import Any
 from agent.events import Listener, Observation
 from agent.health.board import Board, Member
 from agent.health.judge import Bound, Judge
-from agent.health.state import State
+from agent.health.state import Machine, State
 from agent.scheduler import timetable
 from agent.scheduler.attempt import Runner
+from agent.scheduler.bell import Bell
 from agent.scheduler.timetable import FreshTurns, Pace
 from exporters.base import Sample
 from probes.base import Probe, ProbeContext
@@ -38,12 +39,13 @@ class Planned:
     service: str = ""
     invert: bool = False
     family: int = 0  # which addresses of a name: probes.base.ProbeContext
+    reads: str = "always"  # facts about the target itself: agent.scheduler.reads
 
     def asks_like(self, other: "Planned") -> bool:
         """Whether the other one asks the same in the same way: then a reload only has to say what follows from it."""
-        said = ("description", "runbook_url", "when_down", "shared")
+        said = ("description", "runbook_url", "when_down", "shared", "depends_on")
         member = replace(self.member, **{key: getattr(other.member, key) for key in said})
-        return replace(self, member=member) == other
+        return replace(self, member=member, reads=other.reads) == other
 
     def make(self) -> Probe[Any]:
         """A new instance: at start, and again after a stuck check."""
@@ -62,15 +64,23 @@ class Counters:
 
 @dataclass(slots=True)
 class Scheduler:
-    """Starts and stops the tasks. Every observation goes to every listener, in order, on the loop."""
+    """Starts and stops the tasks. Every observation goes to every listener, in order, on the loop.
+
+    `reader(probe)`: is this replica the one that reads for all, now. `stretch(probe)`: at least so many seconds between
+    two of its attempts, since so many replicas ask the same; 0 for none.
+    """
 
     board: Board
     listeners: list[Listener]
     stalled: Callable[[float, float, float], bool]
     chance: Callable[[], float] = random.random
     clock: Callable[[], float] = time.monotonic
+    reader: Callable[[str], bool] = lambda _: True
+    stretch: Callable[[str], float] = lambda _: 0.0
     counters: dict[str, Counters] = field(default_factory=dict)
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _planned: dict[str, Planned] = field(default_factory=dict)
+    _bells: dict[str, Bell] = field(default_factory=dict)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(IN_FLIGHT))
 
     def start(self, planned: Planned, make: Callable[[], Probe[Any]]) -> None:
@@ -78,7 +88,21 @@ class Scheduler:
         name = planned.member.name
         self.board.enter(planned.member, self.clock())
         self.counters.setdefault(name, Counters())
+        self._planned[name], self._bells[name] = planned, Bell(self.clock)
         self._tasks[name] = asyncio.create_task(self._guarded(planned, make), name=f"probe {name}")
+
+    def amend(self, planned: Planned) -> None:
+        """The file says something else of a probe that is asked as before (`Planned.asks_like`): it goes on."""
+        self._planned[planned.member.name] = planned
+        self.board.amend(planned.member)
+
+    def poke(self, name: str) -> None:
+        """One attempt more at once, beside the timetable, which goes on from it; at most one a second. Unknown: none.
+
+        One that is under way started too early, so this one follows it.
+        """
+        if name in self._tasks:
+            self._bells[name].ring()
 
     async def stop(self, names: Iterable[str]) -> None:
         """Stop asking these; their connections are given back before this returns. What is believed of them stays."""
@@ -92,6 +116,8 @@ class Scheduler:
         """A probe that was stopped is gone from the file."""
         self.board.leave(name)
         self.counters.pop(name, None)
+        self._planned.pop(name, None)
+        self._bells.pop(name, None)
 
     async def aclose(self) -> None:
         """Stop all."""
@@ -125,14 +151,15 @@ class Scheduler:
         counters, machine = self.counters[member.name], self.board.machine(member.name)
         judge, turns = Judge(planned.bounds, planned.invert), FreshTurns(planned.pace.fresh_every)
         leaked: set[asyncio.Task[Any]] = set()
-        runner = await self._open(planned, make, judge)
+        runner, bell = await self._open(planned, make, judge), self._bells[member.name]
         due = self.clock() + timetable.first_delay(planned.pace, self.chance())
         try:
             while True:
-                await asyncio.sleep(due - self.clock())
+                await bell.until(due)
                 fresh = planned.cls.steady and turns.take(self.clock(), doubt=machine.fresh_fault is not None)
                 async with self._slots:
-                    seen = await runner.run(fresh=fresh or not planned.cls.steady)
+                    bell.answered()
+                    seen = await runner.run(fresh=fresh or not planned.cls.steady, readings=self._reads(member.name))
                 self._publish(seen)
                 if runner.abandoned:
                     counters.stuck += 1
@@ -146,10 +173,22 @@ class Scheduler:
         finally:
             await runner.aclose()
 
-    def _wait(self, pace: Pace, machine: Any, seen: Observation) -> float:
+    def _reads(self, name: str) -> bool:
+        """Whether the attempt that starts now reads what is a fact about the target itself."""
+        reads = self._planned[name].reads
+        return reads == "always" or (reads == "auto" and self.reader(name))
+
+    def _wait(self, pace: Pace, machine: Machine, seen: Observation) -> float:
+        stretch = self.stretch(machine.probe)
+        self.board.stretch(machine.probe, stretch)
         down_for = seen.ended - machine.since if machine.state is State.DOWN else 0.0
         return timetable.next_wait(
-            pace, machine.state, changing=machine.changing(), down_for=down_for, chance=self.chance()
+            pace,
+            machine.state,
+            changing=machine.changing(),
+            down_for=down_for,
+            chance=self.chance(),
+            stretch=stretch,
         )
 
     async def _open(self, planned: Planned, make: Callable[[], Probe[Any]], judge: Judge) -> Runner:

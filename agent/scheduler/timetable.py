@@ -24,15 +24,20 @@ def first_delay(pace: Pace, chance: float) -> float:
     return pace.interval * chance
 
 
-def next_wait(pace: Pace, state: State, *, changing: bool, down_for: float, chance: float) -> float:
-    """Seconds from the start of one attempt to the start of the next. `chance` is uniform in [0, 1)."""
+def next_wait(
+    pace: Pace, state: State, *, changing: bool, down_for: float, chance: float, stretch: float = 0.0
+) -> float:
+    """Seconds from the start of one attempt to the start of the next. `chance` is uniform in [0, 1).
+
+    `stretch`: at least so many seconds, in whatever state: so many replicas ask the same target.
+    """
     if changing:
         base = pace.fast
     elif state is State.DOWN and down_for > SLOW_AFTER:
         base = pace.slow
     else:
         base = pace.interval
-    return base * (1 - JITTER + 2 * JITTER * chance)
+    return max(base, stretch) * (1 - JITTER + 2 * JITTER * chance)
 
 
 @dataclass(slots=True)

@@ -2,11 +2,15 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agent.health.board import View
+from agent.health.maintenance import Maintenance
+from agent.health.state import Edge
 from agent.lifecycle import Lifecycle
+from agent.readiness.groups import GroupVerdict
+from agent.readiness.override import Overrides
 from agent.readiness.policy import Verdict
 from exporters.base import SampleSource
 
@@ -31,6 +35,10 @@ def _empty() -> Mapping[str, Any]:
     return {}
 
 
+def _no_group(name: str) -> GroupVerdict | None:
+    return None
+
+
 async def _unchanged() -> ReloadResult:
     return ReloadResult()
 
@@ -41,6 +49,8 @@ class Desk:
 
     `verdict` takes the names of members to leave out. `live` is true while the agent's own loop turns. `pipeline`,
     `slos` and `alerts` are ready for JSON; `config` is the file in force, its secrets masked by their own types.
+    `weight`: this replica's share of the traffic, in percent. `peerz`: what peers are told, None without peers; then
+    `peer_tokens` says who may read it. `edges`: the changes of state of the last hour.
     """
 
     service: Callable[[], str]
@@ -56,6 +66,14 @@ class Desk:
     slos: Callable[[], Sequence[Mapping[str, Any]]] = _nothing
     alerts: Callable[[], Sequence[Mapping[str, Any]]] = _nothing
     blackbox_names: Callable[[], bool] = lambda: False
+    group: Callable[[str], GroupVerdict | None] = _no_group
+    groups: Callable[[], Sequence[str]] = tuple
+    weight: Callable[[], int] = lambda: 100
+    peerz: Callable[[], Mapping[str, Any] | None] = lambda: None
+    peer_tokens: Callable[[], Any] = lambda: None
+    edges: Callable[[], Sequence[Edge]] = tuple
+    override: Overrides = field(default_factory=Overrides)
+    maintenance: Maintenance = field(default_factory=Maintenance)
     now: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
 

@@ -6,7 +6,8 @@ from aiohttp import web
 
 from agent.health.board import View
 from agent.health.state import State
-from agent.readiness.policy import Status, Verdict, available, why
+from agent.readiness.policy import Status, Verdict
+from agent.readiness.rules import available, rule, why
 from agent.web import reports
 from agent.web.desk import Desk
 from agent.web.negotiate import HEALTH_JSON, JSON, TEXT, best
@@ -55,9 +56,25 @@ class Health:
         if form == JSON:
             return json_answer(reports.check(view, trusted=call.trusted), code)
         mark = "fail" if not passed else "warn" if view.state is State.DEGRADED else "pass"
-        component = reports.draft_check(view, mark, trusted=call.trusted)
+        component = reports.draft_check(view, mark, rule(view), trusted=call.trusted)
         document = {"status": mark, "checks": {f"{call.name}:responseTime": [component]}}
         return json_answer(document, code, HEALTH_JSON)
+
+    async def group(self, call: Call) -> web.Response:
+        """One group, by its own rule."""
+        verdict = self._desk.group(call.name)
+        if verdict is None:
+            return problem(call.request, 404, "no group has this name; they are written under `groups` in the file")
+        code = 200 if verdict.ready else 503
+        form = _form(call, _FORMS)
+        if form is None:
+            return _unacceptable(call)
+        if form == TEXT:
+            word = "unready" if not verdict.ready else "degraded" if verdict.status is Status.DEGRADED else "ok"
+            text = reports.group(call.name, verdict, trusted=call.trusted) if call.asked("verbose") else word
+            return answer(text.encode(), _TEXT_TYPE, code)
+        document = reports.group_document(verdict, self._desk.views(), draft=form == HEALTH_JSON, trusted=call.trusted)
+        return json_answer(document, code, form)
 
     def _own(self, call: Call, name: str, part: str, *, passed: bool) -> web.Response:
         """A check of the agent itself: it has one part, and nothing to exclude."""
@@ -84,6 +101,8 @@ class Health:
             return _unacceptable(call)
         code = 200 if verdict.ready else 503
         headers = {"Outrider-Ready": _word(verdict)}
+        if verdict.ready and verdict.status is Status.DEGRADED and not verdict.unjudged:
+            headers["X-Envoy-Degraded"] = "true"  # Envoy prefers others while there are any that are not
         if form == TEXT:
             return answer(self._text(call, verdict, asked).encode(), _TEXT_TYPE, code, headers)
         document = self._draft(call, verdict) if form == HEALTH_JSON else self._document(call, verdict)
@@ -125,6 +144,8 @@ def _word(verdict: Verdict) -> str:
         return "unready"
     if verdict.unjudged:
         return "unjudged"
+    if verdict.held_open or verdict.override:
+        return "forced"
     return "degraded" if verdict.status is Status.DEGRADED else "ready"
 
 

@@ -1,4 +1,7 @@
-"""The public and the admin listener: what a stranger sends must keep no health check waiting, and no body is read."""
+"""The public and the admin listener: what a stranger sends must keep no health check waiting.
+
+No body is read on public; on admin a few changes have one, of a few lines.
+"""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -18,6 +21,7 @@ from config.types import ListenAddress
 QUIET_SECONDS = 8.0
 PUBLIC_CONNECTIONS = 256  #: kubelet, Prometheus and every load balancer node hold one each
 ADMIN_CONNECTIONS = 64
+LINGERING_SECONDS = 1.0  #: for the rest of a refused body; on admin only, where a few paths take one
 
 _PUBLIC, _ADMIN = "listen.public", "listen.admin"  # keys of the file
 
@@ -36,7 +40,7 @@ async def admin(desk: Desk, address: ListenAddress) -> AsyncIterator[ListenAddre
     if not address.local:
         why = "others could reach it, and access tokens are not in this version"
         raise CannotListen(_ADMIN, address, why, f"write 127.0.0.1:{address.port} or unix:/path")
-    limits = Limits(ADMIN_CONNECTIONS, share=1 / 8, quiet=QUIET_SECONDS)
+    limits = Limits(ADMIN_CONNECTIONS, share=1 / 8, quiet=QUIET_SECONDS, lingering=LINGERING_SECONDS)
     routes = Routes(tables.admin(desk), trusted=True)
     async with listening(server(_ADMIN, routes, limits), address) as bound:
         yield bound

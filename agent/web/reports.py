@@ -9,7 +9,9 @@ from typing import Any
 
 from agent.health.board import View
 from agent.health.state import State
-from agent.readiness.policy import Effect, Ruling, Verdict, rule, why
+from agent.readiness.groups import GroupVerdict
+from agent.readiness.policy import Verdict
+from agent.readiness.rules import Effect, Ruling, rule, why
 from config.net.text import rfc3339
 
 WITHHELD = "reason withheld"
@@ -21,14 +23,29 @@ _DRAFT_TYPE = {"postgres": "datastore", "redis": "datastore", "memory": "system"
 
 def lines(name: str, verdict: Verdict, excluded: Sequence[str], unknown: Sequence[str], *, trusted: bool) -> str:
     """The `?verbose` form of Kubernetes for the check `name`; `unknown` are excludes that name nothing."""
-    strict = not verdict.ready and not any(r.effect is Effect.UNREADIES for r in verdict.members)
+    out = any(r.effect is Effect.UNREADIES for r in verdict.members) or verdict.returning or verdict.override
+    strict = not verdict.ready and not out
     said = [_line(ruling, strict=strict, trusted=trusted) for ruling in verdict.members]
     said += [f"[+]{left_out} excluded: ok" for left_out in excluded]
+    if verdict.isolated:
+        said.append("[+]peers degraded: isolated")
+    if verdict.returning:
+        said.append(f"[-]return failed: ready in {verdict.returning:.1f} s")
+    if verdict.override:
+        mark, word = ("+", "ready") if verdict.override.ready else ("-", "unready")
+        said.append(f"[{mark}]override {word}: {verdict.override.sentence if trusted else WITHHELD}")
     if verdict.unjudged:
         said.append("[+]configuration degraded: none is in force, nothing is judged")
     if verdict.draining:
         said.append("[-]shutdown failed: draining")
     return report(name, said, unknown, passed=verdict.ready)
+
+
+def group(name: str, verdict: GroupVerdict, *, trusted: bool) -> str:
+    """The same for a group."""
+    said = [_line(ruling, strict=False, trusted=trusted) for ruling in verdict.members]
+    said.append(f"{verdict.working} of {len(verdict.members)} work, {verdict.needed} must")
+    return report(name, said, passed=verdict.ready)
 
 
 def report(name: str, said: Iterable[str], unknown: Sequence[str] = (), *, passed: bool) -> str:
@@ -46,6 +63,8 @@ def _line(ruling: Ruling, *, strict: bool, trusted: bool) -> str:
         return f"[-]{ruling.name} failed: {reason}"
     if ruling.effect is Effect.DEGRADES:
         return f"[{'-' if strict else '+'}]{ruling.name} degraded: {reason}"
+    if ruling.reason == "maintenance":
+        return f"[+]{ruling.name} maintenance: ok"
     ignored = ruling.reason in {State.DOWN.value, State.DEGRADED.value}
     return f"[+]{ruling.name} {'ignored' if ignored else 'ok'}"
 
@@ -56,7 +75,7 @@ def check(view: View, *, trusted: bool) -> dict[str, Any]:
     if view.last is not None:
         entry["responseTime"] = round(view.last.seconds, 6)
     if view.state in {State.DOWN, State.DEGRADED} or view.stale:
-        entry["error"] = (_sentence(view) if view.stale else why(view)) if trusted else WITHHELD
+        entry["error"] = (_sentence(rule(view), view) if view.stale else why(view)) if trusted else WITHHELD
     return entry
 
 
@@ -85,14 +104,27 @@ def draft(verdict: Verdict, views: Mapping[str, View], *, version: str, trusted:
     if verdict.draining:
         document["output"] = "draining: this replica is about to stop"
     document["checks"] = {
-        f"{r.name}:responseTime": [draft_check(views[r.name], _DRAFT_EFFECT[r.effect], trusted=trusted)]
+        f"{r.name}:responseTime": [draft_check(views[r.name], _DRAFT_EFFECT[r.effect], r, trusted=trusted)]
         for r in verdict.members
         if r.name in views
     }
     return document
 
 
-def draft_check(view: View, passed: str, *, trusted: bool) -> dict[str, Any]:
+def group_document(verdict: GroupVerdict, views: Mapping[str, View], *, draft: bool, trusted: bool) -> dict[str, Any]:
+    """A group in JSON of our own, or in the draft's."""
+    known = [r for r in verdict.members if r.name in views]
+    if draft:
+        checks: dict[str, Any] = {
+            f"{r.name}:responseTime": [draft_check(views[r.name], _DRAFT_EFFECT[r.effect], r, trusted=trusted)]
+            for r in known
+        }
+        return {"status": _DRAFT_STATUS[verdict.status.value], "checks": checks}
+    checks = {r.name: check(views[r.name], trusted=trusted) for r in known}
+    return {"status": verdict.status.value, "working": verdict.working, "needed": verdict.needed, "checks": checks}
+
+
+def draft_check(view: View, passed: str, ruling: Ruling, *, trusted: bool) -> dict[str, Any]:
     """One probe of the draft; no `output` on pass, as it says."""
     entry: dict[str, Any] = {
         "componentId": view.member.name,
@@ -102,10 +134,10 @@ def draft_check(view: View, passed: str, *, trusted: bool) -> dict[str, Any]:
     if view.last is not None:
         entry |= {"observedValue": round(view.last.seconds, 6), "observedUnit": "s", "time": rfc3339(view.last.at)}
     if passed != "pass":
-        entry["output"] = _sentence(view) if trusted else WITHHELD
+        entry["output"] = _sentence(ruling, view) if trusted else WITHHELD
     return entry
 
 
-def _sentence(view: View) -> str:
+def _sentence(ruling: Ruling, view: View) -> str:
     """What is wrong with one member: also where its last attempt passed, as when it is stale or flapping."""
-    return rule(view).text.removeprefix("is ") or why(view)
+    return ruling.text.removeprefix("is ") or why(view)

@@ -1,6 +1,6 @@
 """From a request to the one function that answers it: a table of paths, not a framework, for health must stay cheap."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,25 +23,24 @@ class Call:
         return key in self.request.rel_url.query
 
 
+Method = Literal["GET", "POST", "DELETE"]
 Endpoint = Callable[[Call], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One path and the function that answers it. A path that ends in `/*` takes one more segment: a name.
+    """One path and the function that answers one method of it. A path that ends in `/*` takes one more segment: a name.
 
     `guarded`: refused on the admin listener when the request was not meant for this machine.
     """
 
     path: str
     endpoint: Endpoint
-    method: Literal["GET", "POST"] = "GET"
+    method: Method = "GET"
     guarded: bool = False
 
-    @property
-    def allow(self) -> str:
-        """The value of `Allow`."""
-        return "GET, HEAD" if self.method == "GET" else self.method
+
+_NOTHING: Mapping[str, Route] = {}
 
 
 class Routes:
@@ -49,20 +48,25 @@ class Routes:
 
     def __init__(self, routes: Iterable[Route], *, trusted: bool = False) -> None:
         self._trusted = trusted
-        self._exact: dict[str, Route] = {}
-        self._named: dict[str, Route] = {}
+        self._exact: dict[str, dict[str, Route]] = {}
+        self._named: dict[str, dict[str, Route]] = {}
         for route in routes:
             table = self._named if route.path.endswith("/*") else self._exact
-            table[route.path.removesuffix("/*")] = route
+            methods = table.setdefault(route.path.removesuffix("/*"), {})
+            methods[route.method] = route
+            if route.method == "GET":
+                methods["HEAD"] = route
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Find the route, refuse what must be refused, else let it answer."""
-        route, name = self._find(request.path)
-        if route is None:
+        methods, name = self._find(request.path)
+        if not methods:
             elsewhere = "" if self._trusted else "; the page and the API are on listen.admin"
             return problem(request, 404, f"nothing lives at this path{elsewhere}")
-        if request.method not in route.allow.split(", "):
-            return problem(request, 405, f"this path knows {route.allow} only", headers={"Allow": route.allow})
+        route = methods.get(request.method)
+        if route is None:
+            allow = ", ".join(methods)
+            return problem(request, 405, f"this path knows {allow} only", headers={"Allow": allow})
         meant_for_us = self._trusted and local_host(request)
         if route.guarded:
             if not meant_for_us:
@@ -71,8 +75,9 @@ class Routes:
                 return problem(request, 403, "a page of another origin may not ask here")
         return await route.endpoint(Call(request, name, trusted=meant_for_us))
 
-    def _find(self, path: str) -> tuple[Route | None, str]:
-        if route := self._exact.get(path):
-            return route, ""
+    def _find(self, path: str) -> tuple[Mapping[str, Route], str]:
+        """What a path knows by method, and the name in it."""
+        if methods := self._exact.get(path):
+            return methods, ""
         prefix, _, name = path.rpartition("/")
-        return (self._named.get(prefix), name) if name else (None, "")
+        return (self._named.get(prefix, _NOTHING), name) if name else (_NOTHING, "")

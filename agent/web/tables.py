@@ -1,10 +1,13 @@
 """Which paths live on which listener."""
 
 from agent.web.api.endpoints import Api
+from agent.web.api.maintenance import MaintenanceApi
+from agent.web.api.override import OverrideApi
 from agent.web.desk import Desk
 from agent.web.health import Health
 from agent.web.metrics import Metrics
 from agent.web.page.endpoint import Page
+from agent.web.peerz import Peerz
 from agent.web.routes import Route
 
 
@@ -16,6 +19,8 @@ def public(desk: Desk) -> list[Route]:
         Route("/readyz", health.ready),
         Route("/readyz/*", health.member),
         Route("/startupz", health.started),
+        Route("/groups/*", health.group),
+        Route("/peerz", Peerz(desk).get),
         Route("/health", health.status),
         Route("/health/ready", health.status),
         Route("/health/status", health.status),
@@ -26,6 +31,7 @@ def public(desk: Desk) -> list[Route]:
 def admin(desk: Desk) -> list[Route]:
     """Everything public, the page and the API."""
     api = Api(desk)
+    override, maintenance = OverrideApi(desk), MaintenanceApi(desk)
     return [
         *public(desk),
         Route("/", Page(desk).get, guarded=True),
@@ -38,5 +44,11 @@ def admin(desk: Desk) -> list[Route]:
         Route("/api/v1/config", api.config, guarded=True),
         Route("/api/v1/drain", api.drain, "POST", guarded=True),
         Route("/api/v1/reload", api.reload, "POST", guarded=True),
+        Route("/api/v1/override", override.get, guarded=True),
+        Route("/api/v1/override", override.set, "POST", guarded=True),
+        Route("/api/v1/override", override.clear, "DELETE", guarded=True),
+        Route("/api/v1/maintenance", maintenance.every, guarded=True),
+        Route("/api/v1/maintenance", maintenance.ask, "POST", guarded=True),
+        Route("/api/v1/maintenance/*", maintenance.end, "DELETE", guarded=True),
         Route("/api/v1/openapi.json", api.openapi, guarded=True),
     ]

@@ -7,6 +7,7 @@ from msgspec import Meta, field
 from msgspec.structs import force_setattr
 
 from config.options import Options
+from config.sections.maintenance import Window
 from config.sections.names import Line, Name, RunbookUrl
 from config.shapes import Rest
 from config.types import Bound, Duration, Ratio
@@ -54,6 +55,8 @@ class ProbeDefaults(Options, frozen=True, kw_only=True):
     #: Who reads what is a fact about the dependency itself (saturation, lag): `auto` one replica of the fleet for all,
     #: or every one where they do not know each other; `always` every one; `never` none.
     readings: Literal["auto", "always", "never"] = "auto"
+    #: When its failing has no effect and calls nobody.
+    maintenance: tuple[Window, ...] = ()
     family: Literal["any", "ipv4", "ipv6"] = "any"
     runbook_url: RunbookUrl = ""
 

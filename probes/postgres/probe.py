@@ -2,7 +2,8 @@
 
 import ssl
 from collections.abc import Mapping
-from typing import ClassVar
+from contextlib import AbstractAsyncContextManager
+from typing import Any, ClassVar
 
 import asyncpg
 
@@ -10,7 +11,7 @@ from probes.base import Attempt, Kind, Measurement, ProbeFailed, Reading, Readin
 from probes.postgres import reasons
 from probes.postgres.options import PostgresOptions
 from probes.postgres.session import Session
-from probes.postgres.statistics import Statistics
+from probes.postgres.statistics import Role, Statistics, read_all, read_role
 from probes.postgres.wire import Wire, WireError
 from probes.reason import Reason
 from probes.steady import SteadyProbe
@@ -24,8 +25,9 @@ _SHOWN_READINGS = ("connections_used", "deadlocks")
 class PostgresProbe(SteadyProbe[PostgresOptions, Session]):
     """A session with PostgreSQL, `SELECT 1` in it, the server's role, and how full and how far behind it is.
 
-    Keeps one session and holds a second one only during a fresh attempt. Works for any role that may log in; no
-    catalogue that is locked or slow can hang it: then the readings are missing, and the attempt is a warning.
+    Where another replica reads the latter, it asks `SELECT 1`, and for the role only where one is wanted. Keeps one
+    session and holds a second one only during a fresh attempt. Works for any role that may log in; no catalogue that
+    is locked or slow can hang it: then the readings are missing, and the attempt is a warning.
     """
 
     options_type = PostgresOptions
@@ -40,11 +42,11 @@ class PostgresProbe(SteadyProbe[PostgresOptions, Session]):
     )
     readings: ClassVar[Mapping[str, ReadingSpec]] = {
         "query": ReadingSpec("round trip of SELECT 1", "seconds"),
-        "connections": ReadingSpec("sessions of all databases, this probe's included"),
-        "connections_used": ReadingSpec("sessions as a share of those left to ordinary roles", "ratio"),
-        "deadlocks": ReadingSpec("deadlocks found in the database", kind=Kind.COUNTER),
+        "connections": ReadingSpec("sessions of all databases, this probe's included", of_target=True),
+        "connections_used": ReadingSpec("sessions as a share of those left to ordinary roles", "ratio", of_target=True),
+        "deadlocks": ReadingSpec("deadlocks found in the database", kind=Kind.COUNTER, of_target=True),
         "replication_lag": ReadingSpec(
-            "age of the last change a standby has replayed; 0 when it has them all", "seconds"
+            "age of the last change a standby has replayed; 0 when it has them all", "seconds", of_target=True
         ),
     }
     facts = ("version", "role")
@@ -66,7 +68,7 @@ class PostgresProbe(SteadyProbe[PostgresOptions, Session]):
             return await Session.open(self.options.driver_dsn, name, watch, wire)
 
     async def look(self, link: Session, watch: Stopwatch, attempt: Attempt) -> Measurement:
-        """`SELECT 1`, the own query if there is one, then the statistics."""
+        """`SELECT 1`, the own query if there is one, then the statistics, or the role alone if that is enough."""
         link.wire.refill()
         with link.wire.told():
             return await self._measure(link, watch, attempt)
@@ -76,17 +78,42 @@ class PostgresProbe(SteadyProbe[PostgresOptions, Session]):
         await session.ping()
         seconds = watch.stop()
         await self._own_query(session, watch, attempt.seconds_left * _SERVER_SHARE)
+        role, statistics, blind = await self._statistics(session, watch, attempt)
+        if role is None and self.options.role != "any":
+            role = await self._role(session, watch, attempt)
+        watch.stop()
+        found = self._found(role, statistics, blind, session, watch, seconds)
+        if role is not None:
+            self._insist(role, found)
+        return found
+
+    async def _statistics(
+        self, session: Session, watch: Stopwatch, attempt: Attempt
+    ) -> tuple[Role | None, Statistics | None, str]:
+        """Role and statistics, if it is our turn to read them; and why they cannot be read, if so."""
+        if not attempt.readings:
+            return None, None, ""
         watch.enter("statistics")
         try:
-            limit = attempt.seconds_left * _SERVER_SHARE
-            async with session.transaction(limit, "search_path = pg_catalog") as connection:
-                statistics = await Statistics.read(connection)
+            async with _bounded(session, attempt) as connection:
+                role, statistics = await read_all(connection)
         except asyncpg.PostgresError as error:
             if session.closed:
                 raise
-            return self._blind(error, session, watch, seconds)
-        watch.stop()
-        return self._judged(statistics, session, watch, seconds)
+            return None, None, f"the statistics cannot be read: {reasons.of_server(error)[1]}"
+        return role, statistics, ""
+
+    async def _role(self, session: Session, watch: Stopwatch, attempt: Attempt) -> Role:
+        """The role alone: another replica reads the rest, or nobody can."""
+        watch.enter("role")
+        try:
+            async with _bounded(session, attempt) as connection:
+                return await read_role(connection)
+        except asyncpg.PostgresError as error:
+            if session.closed:
+                raise
+            reason, said = reasons.of_server(error)
+            raise ProbeFailed(reason, f"the role cannot be told: {said}", phase="role") from error
 
     async def _own_query(self, session: Session, watch: Stopwatch, limit: float) -> None:
         if not self.options.query:
@@ -104,48 +131,50 @@ class PostgresProbe(SteadyProbe[PostgresOptions, Session]):
         if not value:
             raise ProbeFailed(Reason.ASSERTION, "`query` found false, zero, nothing or no row", phase="own_query")
 
-    def _blind(self, error: asyncpg.PostgresError, session: Session, watch: Stopwatch, seconds: float) -> Measurement:
-        """The server answers, but will not say how it is."""
-        watch.stop()
-        reason, said = reasons.of_server(error)
-        missing = (self.reading(name, None) for name in _SHOWN_READINGS)
-        found = Measurement(
-            readings=(self.reading("query", seconds), *missing),
+    def _found(
+        self,
+        role: Role | None,
+        statistics: Statistics | None,
+        blind: str,
+        session: Session,
+        watch: Stopwatch,
+        seconds: float,
+    ) -> Measurement:
+        """What this attempt tells; `blind`: the server answers, but will not say how it is."""
+        readings, concern = [self.reading("query", seconds)], ""
+        if blind:
+            readings += [self.reading(name, None) for name in _SHOWN_READINGS]
+        if role and statistics:
+            lags = role.standby and self.options.replication
+            readings += self._readings(statistics, lags=lags)
+            concern = "the standby receives nothing from its primary" if lags and not statistics.linked else ""
+        return Measurement(
+            readings=tuple(readings),
             phases=watch.seconds,
-            facts={"version": session.version},
-            concerns=(Reason.UNREADABLE,),
-            detail=f"the statistics cannot be read: {said}",
+            facts={"version": session.version} | ({"role": role.name} if role else {}),
+            concerns=(Reason.UNREADABLE,) if blind else (Reason.LINK_DOWN,) if concern else (),
+            detail=blind or concern,
         )
-        if self.options.role != "any":
-            raise ProbeFailed(reason, f"the role cannot be told: {said}", phase="statistics", measurement=found)
-        return found
 
-    def _judged(self, statistics: Statistics, session: Session, watch: Stopwatch, seconds: float) -> Measurement:
-        role = "standby" if statistics.standby else "primary"
-        cut_off = statistics.standby and self.options.replication and not statistics.linked
-        found = Measurement(
-            readings=self._readings(statistics, seconds),
-            phases=watch.seconds,
-            facts={"version": session.version, "role": role},
-            concerns=(Reason.LINK_DOWN,) if cut_off else (),
-            detail="the standby receives nothing from its primary" if cut_off else "",
-        )
+    def _insist(self, role: Role, found: Measurement) -> None:
+        """Raise where the server is not in the role that the service needs."""
         wanted = self.options.role
-        if wanted not in ("any", role):
-            said = f"a {wanted} is wanted, this is a {role}"
+        if wanted not in ("any", role.name):
+            said = f"a {wanted} is wanted, this is a {role.name}"
             raise ProbeFailed(Reason.WRONG_ROLE, said, phase="role", measurement=found)
-        if wanted == "primary" and statistics.read_only:
+        if wanted == "primary" and role.read_only:
             said = "the server refuses writes (default_transaction_read_only is on)"
             raise ProbeFailed(Reason.READ_ONLY, said, phase="role", measurement=found)
-        return found
 
-    def _readings(self, statistics: Statistics, seconds: float) -> tuple[Reading, ...]:
+    def _readings(self, statistics: Statistics, *, lags: bool) -> list[Reading]:
         readings = [
-            self.reading("query", seconds),
             self.reading("connections", statistics.connections),
             self.reading("connections_used", statistics.connections / max(1, statistics.usable)),
             self.reading("deadlocks", statistics.deadlocks),
         ]
-        if statistics.standby and self.options.replication:
-            readings.append(self.reading("replication_lag", statistics.lag))
-        return tuple(readings)
+        return [*readings, self.reading("replication_lag", statistics.lag)] if lags else readings
+
+
+def _bounded(session: Session, attempt: Attempt) -> "AbstractAsyncContextManager[asyncpg.Connection[Any]]":
+    """A transaction that ends before the attempt does, and in which `pg_catalog` alone is searched."""
+    return session.transaction(attempt.seconds_left * _SERVER_SHARE, "search_path = pg_catalog")

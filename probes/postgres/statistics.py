@@ -1,24 +1,29 @@
-"""What PostgreSQL's own statistics say: one statement that every role may run, on a primary and on a standby."""
+"""What PostgreSQL says of itself, in statements that every role may run, on a primary and on a standby."""
 
 from dataclasses import dataclass
 from typing import Any
+
+# The subselect over the settings is planned, and run only where writes are refused by default.
+_ROLE = """
+  pg_is_in_recovery() AS standby,
+  CASE WHEN current_setting('default_transaction_read_only') = 'on' THEN
+    (SELECT source NOT IN ('user', 'database user', 'client', 'session')
+     FROM pg_settings WHERE name = 'default_transaction_read_only')
+  ELSE false END AS read_only
+"""
 
 # Needs PostgreSQL 10; reserved_connections exists since 16. Without pg_monitor pg_stat_wal_receiver still has its row,
 # with NULL in the columns. An idle primary may be silent for half of the wal_receiver_timeout, after which the
 # standby asks it for a sign of life; at the whole of it the standby gives the link up. So silent for more than three
 # quarters is broken. And received = replayed means "up to date" on a live link only: without one the lag is NULL.
-STATEMENT = """
+_STATISTICS = f"""
 SELECT
-  pg_is_in_recovery() AS standby,
+  {_ROLE},
   d.connections,
   current_setting('max_connections')::int
     - current_setting('superuser_reserved_connections')::int
     - coalesce(current_setting('reserved_connections', true), '0')::int AS usable,
   d.deadlocks,
-  CASE WHEN current_setting('default_transaction_read_only') = 'on' THEN
-    (SELECT source NOT IN ('user', 'database user', 'client', 'session')
-     FROM pg_settings WHERE name = 'default_transaction_read_only')
-  ELSE false END AS read_only,
   l.linked,
   CASE
     WHEN NOT l.linked THEN NULL
@@ -35,28 +40,47 @@ FROM
      AND (last_msg_receipt_time IS NULL
           OR current_setting('wal_receiver_timeout')::interval = interval '0'
           OR last_msg_receipt_time > clock_timestamp() - current_setting('wal_receiver_timeout')::interval * 0.75)) l
-"""
+"""  # noqa: S608 - made of constants
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What the server is at this end of our path.
+
+    `read_only`: the server or the database refuses writes to everyone (a role's own default says nothing about other
+    roles).
+    """
+
+    standby: bool
+    read_only: bool
+
+    @property
+    def name(self) -> str:
+        """`standby` or `primary`."""
+        return "standby" if self.standby else "primary"
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """One look at the server.
+    """How the server is, whoever asks.
 
-    `usable` connections are those left to ordinary roles. `read_only`: the server or the database refuses writes to
-    everyone (a role's own default says nothing about other roles). `lag` is in seconds, None on a primary, and on a
-    standby whose link is broken.
+    `usable` connections are those left to ordinary roles. `lag` is in seconds, None on a primary, and on a standby
+    whose link is broken.
     """
 
-    standby: bool
     connections: float
     usable: int
     deadlocks: float
-    read_only: bool
     linked: bool
     lag: float | None
 
-    @classmethod
-    async def read(cls, connection: Any) -> "Statistics":
-        """Read them inside a transaction that is bounded, and in which nobody can put himself before pg_catalog."""
-        row = await connection.fetchrow(STATEMENT)
-        return cls(**dict(row))
+
+async def read_role(connection: Any) -> Role:
+    """Only the role: no catalogue is read. Inside a transaction as for `read_all`."""
+    return Role(**dict(await connection.fetchrow(f"SELECT {_ROLE}")))
+
+
+async def read_all(connection: Any) -> tuple[Role, Statistics]:
+    """Read all inside a transaction that is bounded, and in which nobody can put himself before pg_catalog."""
+    row = dict(await connection.fetchrow(_STATISTICS))
+    return Role(row.pop("standby"), row.pop("read_only")), Statistics(**row)

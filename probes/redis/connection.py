@@ -13,6 +13,7 @@ from probes.redis.options import Place
 from probes.stopwatch import Stopwatch
 
 LIMIT = 1024 * 1024  #: bytes of one answer; INFO of a busy server has some 10 KiB
+MANY = 1024  #: texts in one list
 CLOSE_SECONDS = 0.05
 _LINE_LIMIT = 64 * 1024  # of an answer's first line; beyond twice this asyncio stops reading from the socket
 
@@ -38,7 +39,7 @@ class Overrun(Exception):  # noqa: N818 - named for what happened
     """The answer is larger than LIMIT."""
 
 
-Answer = str | int | None | ServerError
+Answer = str | int | tuple[str | None, ...] | None | ServerError
 
 
 class Connection:
@@ -113,11 +114,7 @@ class Connection:
         return answers
 
     async def _answer(self) -> Answer:
-        try:
-            line = await self._reader.readuntil(b"\r\n")
-        except asyncio.LimitOverrunError:
-            raise ProtocolError("the answer has a line without an end") from None
-        kind, text = line[:1], line[1:-2].decode("utf-8", "replace")
+        kind, text = await self._line()
         if kind == b"+":
             return text
         if kind == b"-":
@@ -125,15 +122,39 @@ class Connection:
         if kind in (b":", b"$"):
             number = _number(text)
             return number if kind == b":" else await self._bulk(number)
-        raise ProtocolError(f"the answer begins with {line[:16]!r}")
+        if kind == b"*":
+            return await self._texts(_number(text))
+        raise ProtocolError(f"the answer begins with {kind + text[:15].encode()!r}")
 
-    async def _bulk(self, size: int) -> str | None:
+    async def _line(self) -> tuple[bytes, str]:
+        try:
+            line = await self._reader.readuntil(b"\r\n")
+        except asyncio.LimitOverrunError:
+            raise ProtocolError("the answer has a line without an end") from None
+        return line[:1], line[1:-2].decode("utf-8", "replace")
+
+    async def _texts(self, count: int) -> tuple[str | None, ...]:
+        """A flat list, such as TIME and ZRANGE answer; all of it at most LIMIT bytes."""
+        if count > MANY:
+            raise ProtocolError(f"the answer claims {count} texts, more than {MANY}")
+        texts: list[str | None] = []
+        room = LIMIT
+        for _ in range(count):
+            kind, text = await self._line()
+            if kind != b"$":
+                raise ProtocolError("the answer is a list of something else than texts")
+            size = _number(text)
+            texts.append(await self._bulk(size, room))
+            room -= max(size, 0)
+        return tuple(texts)
+
+    async def _bulk(self, size: int, room: int = LIMIT) -> str | None:
         if size == -1:
             return None
         if size < 0:
             raise ProtocolError(f"the answer claims a size of {size}")
-        if size > LIMIT:
-            raise Overrun(f"the answer claims {size} bytes, more than {LIMIT}")
+        if size > room:
+            raise Overrun(f"the answer claims {size} bytes, more than {room}")
         content = await self._reader.readexactly(size + 2)
         if not content.endswith(b"\r\n"):
             raise ProtocolError("the answer does not end where it said")

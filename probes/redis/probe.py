@@ -19,6 +19,7 @@ from probes.stopwatch import Stopwatch
 class RedisProbe(SteadyProbe[RedisOptions, Connection]):
     """PING, on request a key written and read back, the server's role, and how full it is.
 
+    Where another replica reads the latter, it asks for the role only where one is wanted, and nothing of the rest.
     Keeps one connection and holds a second one only during a fresh attempt. The user needs to be allowed `PING` and
     `INFO`; without `INFO` the readings are missing, and the attempt is a warning.
     """
@@ -28,14 +29,16 @@ class RedisProbe(SteadyProbe[RedisOptions, Connection]):
     readings: ClassVar[Mapping[str, ReadingSpec]] = {
         "ping": ReadingSpec("round trip of PING", "seconds"),
         "memory_used": ReadingSpec(
-            "used memory as a share of maxmemory, or of the machine's where none is set", "ratio"
+            "used memory as a share of maxmemory, or of the machine's where none is set", "ratio", of_target=True
         ),
-        "used_memory": ReadingSpec("memory that the server's allocator has given out", "bytes"),
-        "connected_clients": ReadingSpec("connected clients, this probe included"),
-        "connected_clients_used": ReadingSpec("connected clients as a share of maxclients", "ratio"),
-        "evicted_keys": ReadingSpec("keys evicted because maxmemory was reached", kind=Kind.COUNTER),
-        "rejected_connections": ReadingSpec("connections refused because maxclients was reached", kind=Kind.COUNTER),
-        "master_last_io": ReadingSpec("time since a replica last heard from its master", "seconds"),
+        "used_memory": ReadingSpec("memory that the server's allocator has given out", "bytes", of_target=True),
+        "connected_clients": ReadingSpec("connected clients, this probe included", of_target=True),
+        "connected_clients_used": ReadingSpec("connected clients as a share of maxclients", "ratio", of_target=True),
+        "evicted_keys": ReadingSpec("keys evicted because maxmemory was reached", kind=Kind.COUNTER, of_target=True),
+        "rejected_connections": ReadingSpec(
+            "connections refused because maxclients was reached", kind=Kind.COUNTER, of_target=True
+        ),
+        "master_last_io": ReadingSpec("time since a replica last heard from its master", "seconds", of_target=True),
     }
     facts = ("version", "role")
 
@@ -67,7 +70,7 @@ class RedisProbe(SteadyProbe[RedisOptions, Connection]):
         return await Connection.open(self._place, context, server, name, watch, self.context.family)
 
     async def look(self, link: Connection, watch: Stopwatch, attempt: Attempt) -> Measurement:
-        """PING, the write check if it is wanted, INFO."""
+        """PING, the write check if it is wanted, then INFO, or its part on the role, or not even that."""
         watch.enter("ping")
         (pong,) = await link.ask(("PING",))
         seconds = watch.stop()
@@ -75,12 +78,19 @@ class RedisProbe(SteadyProbe[RedisOptions, Connection]):
         if self.options.write_check:
             watch.enter("write_check")
             await self._write(link)
+        if not attempt.readings and self.options.role == "any":
+            return self._bare(concern, watch, seconds)
         watch.enter("info")
-        (answer,) = await link.ask(("INFO",))
+        (answer,) = await link.ask(("INFO",) if attempt.readings else ("INFO", "replication"))
         watch.stop()
-        if isinstance(answer, str):
-            return self._judged(Info.parse(answer), concern, watch, seconds)
-        return self._blind(answer, concern, watch, seconds)
+        if not isinstance(answer, str):
+            return self._blind(answer, concern, watch, seconds)
+        info = Info.parse(answer)
+        if attempt.readings:
+            found = self._judged(info, concern, watch, seconds)
+        else:
+            found = self._bare(concern, watch, seconds, role=info.role)
+        return self._in_role(info, found)
 
     def _pong(self, pong: Answer) -> str:
         """What is wrong although the server answers; raises where it does not answer a PING as it should."""
@@ -117,18 +127,31 @@ class RedisProbe(SteadyProbe[RedisOptions, Connection]):
             raise ProbeFailed(reason, f"the role cannot be told: {said}", phase="info", measurement=found)
         return found
 
+    def _bare(self, concern: str, watch: Stopwatch, seconds: float, role: str = "") -> Measurement:
+        """Nothing but what this replica alone can tell."""
+        return Measurement(
+            readings=(self.reading("ping", seconds),),
+            phases=watch.seconds,
+            facts={"role": role} if role else {},
+            concerns=(Reason.WRITES_REFUSED,) if concern else (),
+            detail=concern,
+        )
+
     def _judged(self, info: Info, concern: str, watch: Stopwatch, seconds: float) -> Measurement:
         concerns = {
             Reason.WRITES_REFUSED: concern or ("" if info.saves else "the append-only file cannot be written"),
             Reason.LINK_DOWN: "" if info.linked else "the replica hears nothing from its master",
         }
-        found = Measurement(
+        return Measurement(
             readings=self._readings(info, seconds),
             phases=watch.seconds,
             facts={"version": info.version, "role": info.role},
             concerns=tuple(reason for reason, said in concerns.items() if said),
             detail="; ".join(filter(None, concerns.values())),
         )
+
+    def _in_role(self, info: Info, found: Measurement) -> Measurement:
+        """What was found, if the server is in the role that the service needs."""
         if self.options.role not in ("any", info.role):
             said = f"a {self.options.role} is wanted, this is a {info.role or 'server that does not tell its role'}"
             raise ProbeFailed(Reason.WRONG_ROLE, said, phase="info", measurement=found)

@@ -42,6 +42,11 @@ def of_kind(found, kind):
     return one
 
 
+def service(found, name="checkout-outrider"):
+    """A Service by its name: the one that the app's clients use, unless asked otherwise."""
+    return found["Service", name]
+
+
 def pod(found):
     """The Pod's spec in the only Deployment."""
     return of_kind(found, "Deployment")["spec"]["template"]["spec"]

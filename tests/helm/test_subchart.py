@@ -44,6 +44,18 @@ def test_only_their_deployment_and_our_file_are_rendered(parent):
     assert of_kind(found, "PodMonitor")["spec"]["selector"]["matchLabels"] == {"app": "shop"}
 
 
+def test_their_pods_find_each_other_once_their_labels_are_said(parent):
+    """The dependency cannot know the labels; with them it brings the headless Service, and the file names it."""
+    shared = {"db": {"type": "redis", "url": "redis://cache", "shared": True}}
+    values = {"outrider": {"config": {"probes": shared}, "peers": {"selector": {"app": "shop"}}}}
+    found = objects(values, chart=parent)
+    peers = of_kind(found, "Service")
+    labels = of_kind(found, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert peers["spec"]["selector"].items() <= labels.items()
+    file = yaml.safe_load(of_kind(found, "ConfigMap")["data"]["outrider.yaml"])
+    assert file["readiness"]["peers"] == {"dns": peers["metadata"]["name"]}
+
+
 def test_global_values_reach_the_dependency(parent):
     """The schema's closed top level leaves room for what every parent hands down."""
     found = objects({"global": {"imageRegistry": "mirror.example", "other": 1}}, chart=parent)

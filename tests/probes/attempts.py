@@ -20,8 +20,8 @@ class Attempts:
         self.probe = probe
         self._runner = Runner(probe, probe.context.name, Judge(), seconds, lambda *_: False)
 
-    async def __call__(self, *, fresh=False) -> Observation:
-        return await self._runner.run(fresh=fresh)
+    async def __call__(self, *, fresh=False, readings=True) -> Observation:
+        return await self._runner.run(fresh=fresh, readings=readings)
 
 
 @asynccontextmanager

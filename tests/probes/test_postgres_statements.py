@@ -70,7 +70,7 @@ async def test_a_cancelled_check_stops_its_query(postgres, admin):
 
 
 async def test_locked_catalogue(postgres):
-    """Statistics under a lock do not hang or fail the attempt: it is a warning, and the readings are missing."""
+    """Statistics under a lock do not hang or fail the attempt: it is a warning; only a role that cannot be told fails it."""
     async with probing(postgres) as attempt, probing(postgres, role="primary") as needy:
         await attempt()
         await needy()
@@ -85,7 +85,14 @@ async def test_locked_catalogue(postgres):
             assert values(seen)["connections_used"] is None
             assert values(seen)["query"] > 0
             assert seen.seconds < 1
-            assert verdict(await needy()) == ("fail", "query")
+            seen = await needy()
+            assert verdict(seen) == ("warn", "unreadable")
+            assert seen.measurement.facts["role"] == "primary"
+            assert verdict(await needy(readings=False)) == ("pass", "ok")
+            await holder.execute("LOCK TABLE pg_settings IN ACCESS EXCLUSIVE MODE")
+            for readings in (True, False):
+                seen = await needy(readings=readings)
+                assert (*verdict(seen), seen.phase) == ("fail", "query", "role")
         finally:
             await lock.rollback()
             await holder.close()

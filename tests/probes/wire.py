@@ -19,6 +19,7 @@ class Attempt:
     number: int = 1
     fresh: bool = True
     timeout: float = 5.0
+    readings: bool = True
     started: float = field(default_factory=time.monotonic)
 
     @property

@@ -1,16 +1,15 @@
 """The functions behind `/api/v1/...`."""
 
 import logging
-from typing import Any
 
 from aiohttp import web
 
 from agent.web.access import who
 from agent.web.api import shapes, views
+from agent.web.api.answers import as_json
 from agent.web.api.openapi import document
 from agent.web.desk import Desk
-from agent.web.negotiate import JSON, best
-from agent.web.problem import json_answer, problem
+from agent.web.problem import problem
 from agent.web.routes import Call
 
 _logger = logging.getLogger(__name__)
@@ -25,38 +24,38 @@ class Api:
 
     async def status(self, call: Call) -> web.Response:
         """The agent at a glance."""
-        return _json(call, views.status(self._desk))
+        return as_json(call, views.status(self._desk))
 
     async def probes(self, call: Call) -> web.Response:
         """Every probe."""
-        return _json(call, views.probes(self._desk))
+        return as_json(call, views.probes(self._desk))
 
     async def probe(self, call: Call) -> web.Response:
         """One probe."""
         found = [probe for probe in views.probes(self._desk).probes if probe.name == call.name]
         if not found:
             return problem(call.request, 404, "no probe has this name; /api/v1/probes lists those there are")
-        return _json(call, found[0])
+        return as_json(call, found[0])
 
     async def slos(self, call: Call) -> web.Response:
         """Every objective."""
-        return _json(call, shapes.Slos(slos=tuple(dict(slo) for slo in self._desk.slos())))
+        return as_json(call, shapes.Slos(slos=tuple(dict(slo) for slo in self._desk.slos())))
 
     async def alerts(self, call: Call) -> web.Response:
         """Every alert that is not inactive."""
-        return _json(call, shapes.Alerts(alerts=tuple(views.alerts(self._desk))))
+        return as_json(call, shapes.Alerts(alerts=tuple(views.alerts(self._desk))))
 
     async def pipeline(self, call: Call) -> web.Response:
         """The ledger and the queues of the relay."""
-        return _json(call, self._desk.pipeline())
+        return as_json(call, self._desk.pipeline())
 
     async def config(self, call: Call) -> web.Response:
         """The file in force, secrets masked."""
-        return _json(call, self._desk.config())
+        return as_json(call, self._desk.config())
 
     async def openapi(self, call: Call) -> web.Response:
         """This API, described."""
-        return _json(call, self._description)
+        return as_json(call, self._description)
 
     async def drain(self, call: Call) -> web.Response:
         """Start the drain clock; asking again changes nothing."""
@@ -65,7 +64,7 @@ class Api:
         again = "" if started else " again: it was already"
         _logger.info("drain asked for%s, by %s", again, who(call.request))
         left = round(lifecycle.drain_left(), 3)
-        return _json(call, shapes.Drained(draining=True, started=started, drain_seconds_left=left))
+        return as_json(call, shapes.Drained(draining=True, started=started, drain_seconds_left=left))
 
     async def reload(self, call: Call) -> web.Response:
         """Read the file again; the old one stays in force when the new one has problems."""
@@ -75,10 +74,4 @@ class Api:
         if result.problems:
             sentence = "the new configuration is not valid; the old one stays in force"
             return problem(call.request, 422, sentence, errors=result.problems)
-        return _json(call, shapes.Reloaded(changes=result.changes))
-
-
-def _json(call: Call, answer: Any) -> web.Response:
-    if best(call.request.headers.get("Accept"), (JSON,)) is None:
-        return problem(call.request, 406, f"this path offers {JSON} only")
-    return json_answer(answer)
+        return as_json(call, shapes.Reloaded(changes=result.changes))

@@ -5,17 +5,19 @@ from typing import Any
 
 import msgspec
 
-from agent.web.api import shapes
+from agent.web.api import maintenance, override, shapes
 
 _REFERENCE = "#/components/schemas/{name}"
 _Schema = Mapping[str, Any]
 
 _OBJECT: _Schema = {"type": "object"}
+_NAMED: _Schema = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+_Of = Mapping[type[msgspec.Struct], _Schema]
 
 
 def document(version: str) -> dict[str, Any]:
     """The whole description, ready for JSON."""
-    answers: tuple[type[msgspec.Struct], ...] = (
+    kinds: tuple[type[msgspec.Struct], ...] = (
         shapes.Overview,
         shapes.Probes,
         shapes.Probe,
@@ -23,10 +25,15 @@ def document(version: str) -> dict[str, Any]:
         shapes.Alerts,
         shapes.Drained,
         shapes.Reloaded,
+        override.OverrideWanted,
+        override.OverrideNow,
+        maintenance.MaintenanceWanted,
+        maintenance.Window,
+        maintenance.Windows,
         shapes.Problem,
     )
-    schemas, components = msgspec.json.schema_components(answers, ref_template=_REFERENCE)
-    of = dict(zip(answers, schemas, strict=True))
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
+    of = dict(zip(kinds, schemas, strict=True))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -34,13 +41,12 @@ def document(version: str) -> dict[str, Any]:
             "version": version,
             "description": "For programs on the same machine. Durations are in seconds, times in ISO 8601 UTC.",
         },
-        "paths": _paths(of),
+        "paths": _paths(of) | _override(of) | _maintenance(of),
         "components": {"schemas": components},
     }
 
 
-def _paths(of: Mapping[type[msgspec.Struct], _Schema]) -> dict[str, Any]:
-    named = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+def _paths(of: _Of) -> dict[str, Any]:
     not_found = {"404": _problem("No probe has this name.")}
     refused = {"422": _problem("The new configuration is not valid; the old one stays in force.")}
     drain = "Say unready from now on; serving goes on until SIGTERM."
@@ -48,7 +54,7 @@ def _paths(of: Mapping[type[msgspec.Struct], _Schema]) -> dict[str, Any]:
         "/api/v1/status": {"get": _operation("status", "The agent at a glance.", of[shapes.Overview])},
         "/api/v1/probes": {"get": _operation("probes", "Every probe.", of[shapes.Probes])},
         "/api/v1/probes/{name}": {
-            "parameters": [named],
+            "parameters": [_NAMED],
             "get": _operation("probe", "One probe.", of[shapes.Probe], not_found),
         },
         "/api/v1/slos": {"get": _operation("slos", "Every objective.", of[shapes.Slos])},
@@ -59,6 +65,43 @@ def _paths(of: Mapping[type[msgspec.Struct], _Schema]) -> dict[str, Any]:
         "/api/v1/reload": {"post": _operation("reload", "Read the file again.", of[shapes.Reloaded], refused)},
         "/api/v1/openapi.json": {"get": _operation("openapi", "This document.", _OBJECT)},
     }
+
+
+def _override(of: _Of) -> dict[str, Any]:
+    now = of[override.OverrideNow]
+    force = "Force the verdict, until it expires; draining stays unready."
+    wanted = _body(of[override.OverrideWanted], override.EXAMPLE)
+    return {
+        "/api/v1/override": {
+            "get": _operation("override", "What is forced, if anything is.", now),
+            "post": _operation("setOverride", force, now, _REFUSED) | wanted,
+            "delete": _operation("clearOverride", "Let the members decide again.", now),
+        }
+    }
+
+
+def _maintenance(of: _Of) -> dict[str, Any]:
+    windows = of[maintenance.Windows]
+    more = _REFUSED | {
+        "404": _problem("One of the probes is none."),
+        "409": _problem("As many windows as there may be are open."),
+    }
+    wanted = _body(of[maintenance.MaintenanceWanted], maintenance.EXAMPLE)
+    not_found = {"404": _problem("Nobody asked for a window of this id, or it is over.")}
+    return {
+        "/api/v1/maintenance": {
+            "get": _operation("maintenance", "Every window, of the file and asked for.", windows),
+            "post": _operation("askMaintenance", "Open a window now.", of[maintenance.Window], more) | wanted,
+        },
+        "/api/v1/maintenance/{name}": {
+            "parameters": [_NAMED],
+            "delete": _operation("endMaintenance", "Close a window that was asked for.", windows, not_found),
+        },
+    }
+
+
+def _body(schema: _Schema, example: Mapping[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}}
 
 
 def _operation(name: str, summary: str, schema: _Schema, more: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -75,3 +118,10 @@ def _operation(name: str, summary: str, schema: _Schema, more: dict[str, Any] | 
 def _problem(description: str) -> dict[str, Any]:
     schema = {"$ref": _REFERENCE.format(name="Problem")}
     return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
+
+
+_REFUSED = {
+    "408": _problem("The body did not arrive in time."),
+    "413": _problem("The body is too large."),
+    "415": _problem("The body is not sent as application/json."),
+}

@@ -10,7 +10,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from agent.events import Outcome
 from agent.health.state import State
-from agent.readiness.policy import Effect, Status
+from agent.readiness.policy import Status
+from agent.readiness.rules import Effect
 from probes.base import Kind
 from probes.reason import Reason
 

@@ -7,7 +7,7 @@ from typing import Any
 from agent.events import Observation
 from agent.health.board import View
 from agent.health.state import State
-from agent.readiness import policy
+from agent.readiness import rules
 from agent.web.api import shapes
 from agent.web.desk import Desk
 
@@ -53,10 +53,10 @@ def alerts(desk: Desk) -> list[dict[str, Any]]:
     return [alert | {key: _time(alert[key]) for key in ("since", "started_at")} for alert in map(dict, desk.alerts())]
 
 
-def _probe(desk: Desk, view: View, ruling: policy.Ruling | None) -> shapes.Probe:
+def _probe(desk: Desk, view: View, ruling: rules.Ruling | None) -> shapes.Probe:
     member, last = view.member, view.last
     # Without a ruling nothing is judged: then it has no effect either.
-    ruling = ruling or policy.Ruling(member.name, policy.Effect.NONE, "ok")
+    ruling = ruling or rules.Ruling(member.name, rules.Effect.NONE, "ok")
     return shapes.Probe(
         name=member.name,
         type=member.type,
@@ -68,7 +68,7 @@ def _probe(desk: Desk, view: View, ruling: policy.Ruling | None) -> shapes.Probe
         overlays=(*view.overlays, *(("blind",) if view.blind else ())),
         effect=ruling.effect,
         text=ruling.text,
-        available=policy.available(view),
+        available=rules.available(view),
         when_down=member.when_down,
         shared=member.shared,
         interval=member.interval,

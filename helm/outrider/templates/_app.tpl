@@ -2,7 +2,7 @@
 {{- define "outrider.app" -}}
 name: {{ .Values.app.name }}
 image: {{ .Values.app.image }}
-{{- range $key := list "command" "args" "ports" "env" "envFrom" "resources" "volumeMounts" "securityContext" }}
+{{- range $key := list "command" "args" "ports" "env" "envFrom" "lifecycle" "resources" "volumeMounts" "securityContext" }}
 {{- with index $.Values.app $key }}
 {{ $key }}:
   {{- toYaml . | nindent 2 }}

@@ -38,20 +38,44 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- .Values.existingConfigMap | default (include "outrider.fullname" .) }}
 {{- end }}
 
-{{- /* The file: what the user wrote, and the two keys that the chart knows better. */}}
+{{- /* The file: what the user wrote, and the keys that the chart knows better. */}}
 {{- define "outrider.config" -}}
 {{- $known := dict "service" .Release.Name "state_dir" "/var/lib/outrider" }}
+{{- with include "outrider.peers.known" . | fromYaml }}
+{{- $known = merge $known (dict "readiness" (dict "peers" .)) }}
+{{- end }}
 {{- merge (deepCopy .Values.config) $known | toYaml }}
 {{- end }}
 
 {{- define "outrider.port" -}}
-{{- .Values.port | default (dig "listen" "public" "*:9740" .Values.config | toString | splitList ":" | last) | int }}
+{{- .Values.port | default ((.Values.config.listen | default dict).public | default "*:9740" | toString | splitList ":" | last) | int }}
 {{- end }}
 
-{{- /* The hook must find the admin listener. A file that we cannot see says it itself. */}}
+{{- /* The port of another listener in the file, by (list $ KEY); empty when it is off, on a socket or behind a variable. */}}
+{{- define "outrider.portOf" -}}
+{{- $address := index ((index . 0).Values.config.listen | default dict) (index . 1) | default "" | toString }}
+{{- if not (hasPrefix "unix:" $address) }}
+{{- regexFind "[0-9]+$" $address }}
+{{- end }}
+{{- end }}
+
+{{- /* Whole seconds of a duration such as 90s or 1m30s, rounded up; empty for what only Outrider can read. */}}
+{{- define "outrider.seconds" -}}
+{{- $text := toString . }}
+{{- if regexMatch "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$" $text }}
+{{- $sum := 0.0 }}
+{{- range regexFindAll "[0-9.]+[a-z]+" $text -1 }}
+{{- $unit := dict "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 | dig (regexFind "[a-z]+" .) 0.0 }}
+{{- $sum = addf $sum (mulf (regexFind "[0-9.]+" . | float64) $unit) }}
+{{- end }}
+{{- ceil $sum }}
+{{- end }}
+{{- end }}
+
+{{- /* The hook must find the admin listener. Where only the file says it, the running agent has left it in the state folder. */}}
 {{- define "outrider.drain" -}}
-{{- $admin := dig "listen" "admin" "" .Values.config | toString }}
-{{- if .Values.existingConfigMap }}[outrider, drain, -c, /etc/outrider/outrider.yaml]
+{{- $admin := (.Values.config.listen | default dict).admin | default "" | toString }}
+{{- if or .Values.existingConfigMap (contains "${" $admin) }}[outrider, drain]
 {{- else if hasPrefix "unix:" $admin }}[outrider, drain, {{ quote $admin }}]
 {{- else if $admin }}[outrider, drain, "http://127.0.0.1:{{ splitList ":" $admin | last }}"]
 {{- else }}[outrider, drain]
@@ -70,6 +94,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- define "outrider.validate" -}}
 {{- if and .Values.existingConfigMap .Values.config }}
 {{- fail "config and existingConfigMap are both set; keep one of them" }}
+{{- end }}
+{{- if eq (toString .Values.peers.enabled) "true" }}
+{{- if not (include "outrider.peers.selector" .) }}
+{{- fail "peers.selector is empty; without this chart's Deployment it must hold the labels of your own Pods" }}
+{{- end }}
+{{- with include "outrider.peers.way" . }}
+{{- fail (printf "peers.enabled is true and config.readiness.peers.%s is set; keep one of them" .) }}
+{{- end }}
 {{- end }}
 {{- if and .Values.serviceMonitor.enabled (not (and .Values.deployment.enabled .Values.service.enabled)) }}
 {{- fail "serviceMonitor.enabled needs this chart's Service; enable deployment and service, or use podMonitor" }}

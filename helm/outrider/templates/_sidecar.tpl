@@ -37,6 +37,11 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 args: [run, -c, /etc/outrider/outrider.yaml, --on-bad-config=last-good]
 ports:
   - {name: outrider, containerPort: {{ include "outrider.port" . }}, protocol: TCP}
+  {{- range $key := list "agent_check" "grpc_health" }}
+  {{- with include "outrider.portOf" (list $ $key) }}
+  - {name: {{ $key | replace "_" "-" }}, containerPort: {{ . }}, protocol: TCP}
+  {{- end }}
+  {{- end }}
 env:
   - {name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
   - {name: POD_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
@@ -80,6 +85,9 @@ volumeMounts:
   {{- if .Values.existingSecretFiles }}
   - {name: outrider-secrets, mountPath: /run/secrets/outrider, readOnly: true}
   {{- end }}
+  {{- if .Values.peers.existingSecret }}
+  - {name: outrider-peers, mountPath: /run/secrets/outrider-peers, readOnly: true}
+  {{- end }}
   {{- with .Values.extraVolumeMounts }}
   {{- tpl (toYaml .) $ | nindent 2 }}
   {{- end }}
@@ -95,6 +103,10 @@ volumeMounts:
 {{- with .Values.existingSecretFiles }}
 - name: outrider-secrets
   secret: {secretName: {{ tpl . $ }}, defaultMode: 0440}
+{{- end }}
+{{- with .Values.peers.existingSecret }}
+- name: outrider-peers
+  secret: {secretName: {{ tpl . $ }}, defaultMode: 0440, items: [{key: {{ $.Values.peers.key }}, path: token}]}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ tpl (toYaml .) $ }}

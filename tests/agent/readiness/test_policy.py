@@ -4,7 +4,8 @@ import pytest
 
 from agent.health.board import Member, View
 from agent.health.state import State
-from agent.readiness.policy import Policy, Status, available, decide, unjudged
+from agent.readiness.policy import Policy, Status, decide, unjudged
+from agent.readiness.rules import available
 from probes.reason import Reason
 from tests.agent.observed import attempt
 

@@ -15,7 +15,7 @@ class Scripted(Probe):
 
     def __init__(self, answers=(), name="db", timeout=1.0, steady=False):
         super().__init__(None, ProbeContext(name, timeout=timeout))
-        self.answers, self.starts, self.fresh = list(answers), [], []
+        self.answers, self.starts, self.fresh, self.reads = list(answers), [], [], []
         self.steady = steady
 
     async def open(self):
@@ -24,6 +24,7 @@ class Scripted(Probe):
     async def check(self, attempt):
         self.starts.append(asyncio.get_running_loop().time())
         self.fresh.append(attempt.fresh)
+        self.reads.append(attempt.readings)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0] if self.answers else Measurement()
         if isinstance(answer, float):
             await asyncio.sleep(answer)

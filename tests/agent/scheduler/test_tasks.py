@@ -4,36 +4,11 @@ import asyncio
 
 import pytest
 
-from agent.health.board import Board, Member
-from agent.health.state import Rules, State
-from agent.scheduler.tasks import Planned, Scheduler
-from agent.scheduler.timetable import Pace
+from agent.health.state import State
 from probes.base import Measurement
 from tests.agent.scheduler.probes import DOWN, Scripted, Stubborn
+from tests.agent.scheduler.stage import Stage, planned
 from tests.virtual import run
-
-
-def planned(name="db", *, interval=10.0, timeout=1.0, cls=Scripted):
-    member = Member(name, "scripted", interval=interval, timeout=timeout, rules=Rules())
-    return Planned(member, Pace(interval), (), None, cls)
-
-
-class Stage:
-    """A scheduler with even chances: jitter 0, first delay half an interval."""
-
-    def __init__(self):
-        self.seen, self.board = [], Board()
-        listeners = [self.board.record, self.seen.append]
-        self.scheduler = Scheduler(
-            self.board, listeners, lambda *_: False, lambda: 0.5, asyncio.get_running_loop().time
-        )
-
-    def start(self, probe, **kwargs):
-        self.scheduler.start(planned(probe.context.name, cls=type(probe), **kwargs), lambda: probe)
-
-    async def play(self, seconds):
-        await asyncio.sleep(seconds)
-        await self.scheduler.aclose()
 
 
 def test_asks_at_the_fast_interval_until_it_knows_then_at_the_interval():

@@ -1,0 +1,146 @@
+"""What one member does to the verdict, and why. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from agent.health.board import View
+from agent.health.roots import ancestors, root
+from agent.health.state import State
+from agent.readiness.override import Override
+from probes.reason import Reason
+
+
+class Effect(StrEnum):
+    """What one member does to the verdict."""
+
+    NONE = "none"
+    DEGRADES = "degrades"
+    UNREADIES = "unreadies"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """One member's part in the verdict. `text` is for people with the right to see it."""
+
+    name: str
+    effect: Effect
+    reason: str  # ok, starting, stale, down, degraded, flapping, blind, maintenance: a closed set
+    text: str = ""
+    held: bool = False  # down for a shared reason, and not taken out for it
+    depth: int = 0  # how many probes it depends on: a cause has fewer than its consequences
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """What is known of a shared probe that is down here. `ours`: it is this replica's own trouble."""
+
+    ours: bool
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the rules know beyond the probes themselves.
+
+    `blames`: of every shared probe that is down. `braked`: others leave first. `returning`: seconds until the replica
+    may come back. `override`: a person's word.
+    """
+
+    blames: Mapping[str, Blame] = field(default_factory=dict)
+    braked: bool = False
+    isolated: bool = False
+    returning: float = 0.0
+    override: Override | None = None
+
+
+_ALONE = Blame(ours=False, text="it is shared and no peer is asked, so this replica stays")
+_NO_SITUATION = Situation()
+
+
+def rule(view: View, views: Mapping[str, View] | None = None, situation: Situation = _NO_SITUATION) -> Ruling:
+    """What one member does to the verdict, and why. `views`: all members, where one may explain another."""
+    name, gates = view.member.name, view.member.when_down == "unready"
+    if view.maintenance:
+        return Ruling(name, Effect.NONE, "maintenance", f"is in maintenance: {view.maintenance}")
+    if view.member.when_down == "ignore":
+        return Ruling(name, Effect.NONE, view.state.value)
+    if view.stale:
+        effect = Effect.UNREADIES if gates else Effect.DEGRADES
+        return Ruling(name, effect, "stale", f"is stale: no attempt ended for {view.stale_after:g} s")
+    if view.state is State.UNKNOWN:
+        text = "is starting: not judged yet"
+        return Ruling(name, Effect.UNREADIES if gates else Effect.NONE, "starting", text)
+    if view.state is State.DOWN:
+        ruling = _down(view, views or {}, situation)
+        return replace(ruling, depth=sum(1 for _ in ancestors(name, views or {}))) if view.member.depends_on else ruling
+    if view.state is State.DEGRADED:
+        return Ruling(name, Effect.DEGRADES, "degraded", f"is degraded: {why(view)}")
+    if view.blind:
+        return Ruling(name, Effect.DEGRADES, "blind", "is not measured: the agent itself is stalled")
+    if view.flapping:
+        return Ruling(name, Effect.DEGRADES, "flapping", "is flapping: its results keep changing")
+    return Ruling(name, Effect.NONE, "ok")
+
+
+def available(view: View) -> bool:
+    """The signal of `/readyz/NAME`: false while down or never passed, whatever the policy says of the member."""
+    return view.state is not State.DOWN and view.ever_passed
+
+
+def why(view: View) -> str:
+    """The reason of the last attempt, with its detail, for people with the right to see it."""
+    last = view.last
+    if last is None:
+        return "no attempt yet"
+    if last.reason is Reason.OK:
+        return "recovering"
+    where = f" in {last.phase}" if last.phase else ""
+    return f"{last.reason}{where}" + (f" ({last.detail})" if last.detail else "")
+
+
+def held_open(ruling: Ruling, views: Mapping[str, View]) -> bool:
+    """Whether a shared fault would have taken the replica out by this member."""
+    return ruling.held and views[ruling.name].member.when_down == "unready"
+
+
+def _down(view: View, views: Mapping[str, View], situation: Situation) -> Ruling:
+    name = view.member.name
+    cause = root(name, views)
+    because = f"; {cause}, which it depends on, is down too" if cause != name else ""
+    text = f"is down: {why(view)}{because}"
+    if view.member.when_down != "unready":
+        return Ruling(name, Effect.DEGRADES, "down", text)
+    if view.member.shared:
+        return _shared(name, text, situation.blames.get(name, _ALONE), situation)
+    for parent in ancestors(name, views):
+        if parent.maintenance and parent.failures:
+            text = f"{text}; {parent.member.name}, which it depends on, is in maintenance"
+            return Ruling(name, Effect.DEGRADES, "down", text, held=True)
+        if parent.member.shared and parent.state is State.DOWN:
+            # It can only follow: whatever empties the fleet through the cause must not do so through its consequence.
+            return _shared(name, text, situation.blames.get(parent.member.name, _ALONE), situation)
+        if parent.member.shared and _in_doubt(parent, view):
+            text = f"{text}; whether {parent.member.name} explains it is not known yet"
+            return Ruling(name, Effect.DEGRADES, "down", text, held=True)
+    return Ruling(name, Effect.UNREADIES, "down", text)
+
+
+def _shared(name: str, text: str, blame: Blame, situation: Situation) -> Ruling:
+    said = f"{text}; {blame.text}"
+    if not blame.ours:
+        return Ruling(name, Effect.DEGRADES, "down", said, held=True)
+    if situation.braked:
+        said += ", but others leave first and some must stay"
+        return Ruling(name, Effect.DEGRADES, "down", said, held=True)
+    return Ruling(name, Effect.UNREADIES, "down", said)
+
+
+def _in_doubt(parent: View, child: View) -> bool:
+    """Whether what the child depends on was not asked since the child began to fail, or is failing itself."""
+    if parent.maintenance or parent.stale or parent.blind:
+        return False
+    if parent.failures:
+        return True
+    began = child.first_failure
+    return began is not None and (parent.last is None or parent.last.started < began)

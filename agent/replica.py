@@ -1,0 +1,157 @@
+"""This replica: what it believes of its probes, what it knows of its peers, and what follows.
+
+The rooms behind it are pure; here they meet the real time. The app hands in what happens, the web room reads.
+"""
+
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from agent.assemble import Plan
+from agent.events import Observation, Outcome
+from agent.health.board import Board, View
+from agent.health.roots import ancestors, root
+from agent.health.state import Edge, State
+from agent.lifecycle import Lifecycle
+from agent.pulse import Pulse
+from agent.readiness.fleet import Fleet
+from agent.readiness.groups import Group, GroupVerdict, decide_group
+from agent.readiness.policy import Verdict, unjudged
+from agent.readiness.room import Readiness
+from agent.readiness.weight import weight
+from exporters.base import Sample
+
+
+class Replica:
+    """The judgement of one replica. `poke` asks a probe once more, at once."""
+
+    def __init__(self, board: Board, lifecycle: Lifecycle, pulse: Pulse, poke: Callable[[str], None]) -> None:
+        self.board = board
+        self.fleet = Fleet(secrets.token_hex(8))
+        self._room = Readiness(self.fleet)
+        self._lifecycle, self._pulse, self._poke = lifecycle, pulse, poke
+        self._groups: Mapping[str, Group] = {}
+        self._rate = 0.0  # attempts a second of the whole fleet on one shared target; 0: as many as they like
+        self._judged = False
+        self._ready_since: float | None = None
+
+    def configure(self, plan: Plan, *, judged: bool) -> None:
+        """Put a plan in force. `judged` False: there is no valid file, and nothing is judged."""
+        peers = plan.file.readiness.peers
+        self._rate = float(peers.rate) if peers else 0.0
+        self._room.configure(plan.policy)
+        self._groups, self._judged = plan.groups, judged
+        self.weigh()
+
+    # -- what happens ----------------------------------------------------------------------------------------------
+
+    def observe(self, seen: Observation) -> Edge | None:
+        """Take one attempt in; returns the change of state it made."""
+        edge = self.board.record(seen)
+        member = self.board.member(seen.probe)
+        if member is None:
+            return None
+        machine = self.board.machine(seen.probe)
+        self._room.observe(seen, shared=member.shared)
+        if member.depends_on and seen.outcome is Outcome.FAIL and machine.failures == 1:
+            for parent in ancestors(seen.probe, self.views()):
+                self._poke(parent.member.name)
+        if edge is not None or (member.shared and machine.state is State.DOWN):
+            self.weigh()
+        return edge
+
+    def weigh(self) -> None:
+        """Judge anew: something was seen or heard, or time went by."""
+        views, now = self.views(), time.monotonic()
+        for name in self._room.weigh(views, now, chance=random.random()):
+            self._poke(name)
+        if not self.verdict().ready:
+            self._ready_since = None
+        elif self._ready_since is None:
+            self._ready_since = now
+
+    def forget(self, name: str) -> None:
+        """A probe is gone from the file."""
+        self._room.forget(name)
+
+    # -- what follows ----------------------------------------------------------------------------------------------
+
+    def views(self) -> Mapping[str, View]:
+        """Every probe as it is believed to be now."""
+        return self.board.view(time.monotonic() - self._pulse.lost())
+
+    def verdict(self, exclude: frozenset[str] = frozenset()) -> Verdict:
+        """May this replica get traffic, now."""
+        now, draining = time.monotonic(), self._lifecycle.draining
+        override = None
+        if not self._judged:
+            return unjudged(draining=draining, override=override)
+        return self._room.verdict(self.views(), now, draining=draining, exclude=exclude, override=override)
+
+    def group(self, name: str) -> GroupVerdict | None:
+        """The verdict over one group; None when there is none of this name. One that drains is ready for nothing."""
+        group = self._groups.get(name)
+        if group is None:
+            return None
+        views = self.views()
+        found = decide_group(group, views, self._room.situation(views, time.monotonic()))
+        return replace(found, ready=False) if self._lifecycle.draining else found
+
+    def groups(self) -> tuple[str, ...]:
+        """The names of the groups."""
+        return tuple(self._groups)
+
+    def weight(self) -> int:
+        """This replica's share of the traffic, in percent of an equal one."""
+        return weight(self.views(), self.verdict(), time.monotonic(), self._ready_since)
+
+    def explained_by(self, probe: str) -> str:
+        """The probe whose being down explains that this one is; "" when it must answer for itself."""
+        cause = root(probe, self.views())
+        return "" if cause == probe else cause
+
+    def peerz(self) -> Mapping[str, Any] | None:
+        """What the peers are told; None when there are none to tell."""
+        return None if self.fleet.refresh is None else self.told()
+
+    def told(self) -> Mapping[str, Any]:
+        """What the peers are told: the document of `/peerz`."""
+        from agent.peers.wire import document  # noqa: PLC0415 - only where there are peers
+
+        return document(self.fleet.identity, self._room.wants_out, self._room.told(), time.monotonic())
+
+    def shared(self) -> Mapping[str, float]:
+        """The shared probes with their timeouts, in seconds."""
+        return {each.name: each.timeout for each in self.board.members() if each.shared}
+
+    def wants_out(self) -> bool:
+        """Whether it would leave for a shared reason, if the brake let it."""
+        return self._room.wants_out
+
+    def reads(self, probe: str) -> bool:
+        """Whether this replica is the one that reads for all what is a fact about the dependency itself."""
+        return self._room.reads(probe, time.monotonic())
+
+    def stretch(self, probe: str) -> float:
+        """Seconds between two attempts of this replica at least, so that the whole fleet keeps its rate."""
+        member = self.board.member(probe)
+        if not self._rate or member is None or not member.shared:
+            return 0.0
+        return self.fleet.size(time.monotonic()) / self._rate
+
+    def samples(self) -> Iterable[tuple[str, Iterable[Sample]]]:
+        """The verdict, for the metrics page."""
+        verdict = self.verdict()
+        yield "outrider_ready", [Sample((), float(verdict.ready))]
+        yield "outrider_readiness_brake_open", [Sample((), float(verdict.held_open))]
+        yield "outrider_readiness_overridden", [Sample((), float(verdict.override is not None))]
+        yield "outrider_unjudged", [Sample((), float(verdict.unjudged))]
+        yield "outrider_draining", [Sample((), float(verdict.draining))]
+        yield "outrider_group_ready", [Sample((name,), float(self._group_ready(name))) for name in self._groups]
+
+    def _group_ready(self, name: str) -> bool:
+        group = self.group(name)
+        return group is not None and group.ready

@@ -1,0 +1,1 @@
+"""Answers in the balancers' own tongues: HAProxy's agent-check and grpc.health.v1."""
