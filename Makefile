@@ -31,10 +31,10 @@ $(DEV): requirements/dev.txt pyproject.toml | $(VENV)/pyvenv.cfg
 
 setup: $(DEV) ## Make .venv with everything for development
 
-demo: $(DEMO) ## Start the demo: real servers, a sample service and Outrider beside it
+demo: $(DEMO) ## Start the demo: real servers, three replicas of a sample service, Outrider beside each
 	@$(BIN)/outrider demo $(ARGS)
 
-demo-break: $(DEMO) ## Break a part of the running demo: WHAT=postgres|redis|service|memory|upstream
+demo-break: $(DEMO) ## Break a part of the running demo: WHAT=shared|private|redis|service|memory|upstream
 	@$(BIN)/outrider demo --break "$(WHAT)"
 
 demo-mend: $(DEMO) ## Mend it again: WHAT=...

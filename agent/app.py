@@ -6,19 +6,19 @@ import logging
 import platform
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from agent.alerting.engine import AlertEngine
 from agent.assemble import Part, Plan
 from agent.changes import difference, made, sentences
 from agent.doors import Door, Doors
-from agent.events import Observation
+from agent.events import Observation, Outcome
 from agent.guard import Guard
 from agent.health.board import Board
+from agent.health.edges import Edges
 from agent.health.state import State
 from agent.lifecycle import Lifecycle
 from agent.outbox.deliver import Outbox
@@ -26,7 +26,7 @@ from agent.peers.meeting import Meeting
 from agent.pulse import Pulse, cgroup_throttled
 from agent.readiness.rules import why
 from agent.relay.relay import Relay
-from agent.reload import Print, Reloader
+from agent.reload import Reloader, Source
 from agent.replica import Replica
 from agent.scheduler.metrics import ProbeMetrics
 from agent.scheduler.tasks import Planned, Scheduler
@@ -42,17 +42,6 @@ log = logging.getLogger(__name__)
 
 TICK = 1.0  #: seconds between two evaluations of the objectives
 FLUSH = 5.0  #: seconds at the end for spans, and then for alerts, that still wait
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where the configuration comes from. `read` raises ConfigError; `masked` is what the API shows of it."""
-
-    read: Callable[[], Plan]
-    seen: Print  # the files as they were when the first plan was read
-    files: Callable[[], Iterable[Path]]
-    masked: Callable[[], Mapping[str, Any]]
-    in_force: Callable[[], None] = lambda: None  # called when what was read last has been put in force
 
 
 class App:
@@ -80,11 +69,11 @@ class App:
             heard=self.replica.weigh,
         )
         self.reloader = Reloader(source.read, self.swap, source.files, source.seen, successful=judged)
-        self.doors = Doors()
+        self.doors, self.edges = Doors(), Edges()
         self._running: dict[str, Planned] = {}
         self._sending: dict[str, Part] = {}
         self._notifying: dict[str, Part] = {}
-        self._stopping, self._at_once = asyncio.Event(), asyncio.Event()
+        self._stopping, self._drained, self._at_once = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def run(self) -> None:
         """Start, serve until told to stop, drain, stop. Raises ConfigError when a port is taken."""
@@ -120,10 +109,17 @@ class App:
     def stop(self) -> None:
         """The first time: unready at once, stop after the drain. The second time: stop now."""
         if self._stopping.is_set():
+            self._drained.set()
             self._at_once.set()
             return
         self.lifecycle.drain()
         log.info("draining for %.3g s; a second signal stops at once", self.lifecycle.drain_left())
+        self._stopping.set()
+
+    def end(self) -> None:
+        """Stop without a drain: the service it was for has ended. What was accepted is still sent."""
+        self.lifecycle.drain()
+        self._drained.set()
         self._stopping.set()
 
     # -- applying a plan -------------------------------------------------------------------------------------------
@@ -210,9 +206,12 @@ class App:
         """One attempt to everyone who listens: belief first, so that the others see the state it led to."""
         edge = self.replica.observe(seen)
         self.metrics.observe(seen)
-        self.slos.observe(seen)
+        # What is planned neither burns a budget nor calls anybody: it counts as unknown.
+        planned = self.replica.maintained(seen.probe)
+        self.slos.observe(replace(seen, outcome=Outcome.INCONCLUSIVE) if planned else seen)
         if edge is None:
             return
+        self.edges.add(edge)
         level = logging.WARNING if edge.after in {State.DOWN, State.DEGRADED} else logging.INFO
         view = self.replica.views().get(seen.probe)
         because = f": {why(view)}" if view and edge.after is not State.UP else ""
@@ -251,6 +250,9 @@ class App:
             weight=self.replica.weight,
             peerz=self.replica.peerz,
             peer_tokens=lambda: self.meeting.tokens,
+            override=self.replica.overrides,
+            maintenance=self.replica.maintenance,
+            edges=lambda: self.edges.recent(time.monotonic()),
         )
 
     def _sources(self) -> tuple[SampleSource, ...]:
@@ -281,7 +283,7 @@ class App:
         await self._stopping.wait()
         with suppress(TimeoutError):
             async with asyncio.timeout(self.lifecycle.drain_left()):
-                await self._at_once.wait()
+                await self._drained.wait()
 
     async def _send_rest(self) -> None:
         await self.relay.drain(FLUSH)

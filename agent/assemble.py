@@ -9,9 +9,11 @@ from typing import Any
 from agent.events import Outcome
 from agent.health.board import Member
 from agent.health.judge import Bound
+from agent.health.maintenance import Written, written
 from agent.health.state import Rules
 from agent.readiness.groups import Group
 from agent.readiness.policy import Policy
+from agent.scheduler.reads import who_reads
 from agent.scheduler.tasks import Planned
 from agent.scheduler.timetable import Pace
 from agent.slo.objective import Objective
@@ -74,6 +76,7 @@ class Plan:
     routes: tuple[Route, ...]
     policy: Policy
     groups: Mapping[str, Group]
+    windows: tuple[Written, ...]
 
 
 def assemble(file: File, problems: Problems) -> Plan:
@@ -88,7 +91,8 @@ def assemble(file: File, problems: Problems) -> Plan:
     readiness = file.readiness
     policy = Policy(readiness.fail_on_degraded, readiness.shared, float(readiness.ready_delay))
     groups = {name: Group(each.members, each.needed, each.fail_on_degraded) for name, each in file.groups.items()}
-    return Plan(file, probes, senders, notifiers, objectives, file.alerts.routes, policy, groups)
+    windows = written(file.maintenance, {name: entry.maintenance for name, entry in file.probes.items()})
+    return Plan(file, probes, senders, notifiers, objectives, file.alerts.routes, policy, groups, windows)
 
 
 def survey(root: Node, problems: Problems) -> None:
@@ -181,7 +185,10 @@ def _probe(file: File, name: str, entry: ProbeEntry, problems: Problems) -> Plan
         entry.runbook_url,
     )
     pace = Pace(float(entry.interval), float(entry.fast_interval), float(entry.slow_interval), float(entry.fresh_every))
-    return Planned(member, pace, bounds, options, cls, file.service, entry.invert, _FAMILIES[entry.family])
+    known = entry.shared and file.readiness.peers is not None
+    strict = file.readiness.fail_on_degraded
+    reads = who_reads(entry.readings, cls, bounds, fleet=known, fail_on_degraded=strict)
+    return Planned(member, pace, bounds, options, cls, file.service, entry.invert, _FAMILIES[entry.family], reads)
 
 
 def _bounds(cls: type[Probe[Any]], path: str, entry: ProbeEntry, problems: Problems) -> Iterator[Bound]:

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from agent.assemble import Plan
 from agent.web.desk import ReloadResult
@@ -19,6 +20,17 @@ SETTLED = 5.0  #: seconds that a reload in progress may take to end when the age
 SETTLE = 0.2  #: seconds the files must rest before they are read: an editor or a kubelet may be in the middle
 
 Print = tuple[tuple[str, int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the configuration comes from. `read` raises ConfigError; `masked` is what the API shows of it."""
+
+    read: Callable[[], Plan]
+    seen: Print  # the files as they were when the first plan was read
+    files: Callable[[], Iterable[Path]]
+    masked: Callable[[], Mapping[str, Any]]
+    in_force: Callable[[], None] = lambda: None  # called when what was read last has been put in force
 
 
 def fingerprint(files: Iterable[Path]) -> Print:

@@ -13,12 +13,14 @@ from typing import Any
 from agent.assemble import Plan
 from agent.events import Observation, Outcome
 from agent.health.board import Board, View
+from agent.health.maintenance import Maintenance
 from agent.health.roots import ancestors, root
 from agent.health.state import Edge, State
 from agent.lifecycle import Lifecycle
 from agent.pulse import Pulse
 from agent.readiness.fleet import Fleet
 from agent.readiness.groups import Group, GroupVerdict, decide_group
+from agent.readiness.override import Overrides
 from agent.readiness.policy import Verdict, unjudged
 from agent.readiness.room import Readiness
 from agent.readiness.weight import weight
@@ -29,7 +31,7 @@ class Replica:
     """The judgement of one replica. `poke` asks a probe once more, at once."""
 
     def __init__(self, board: Board, lifecycle: Lifecycle, pulse: Pulse, poke: Callable[[str], None]) -> None:
-        self.board = board
+        self.board, self.maintenance, self.overrides = board, Maintenance(), Overrides()
         self.fleet = Fleet(secrets.token_hex(8))
         self._room = Readiness(self.fleet)
         self._lifecycle, self._pulse, self._poke = lifecycle, pulse, poke
@@ -43,6 +45,7 @@ class Replica:
         peers = plan.file.readiness.peers
         self._rate = float(peers.rate) if peers else 0.0
         self._room.configure(plan.policy)
+        self.maintenance.configure(plan.windows)
         self._groups, self._judged = plan.groups, judged
         self.weigh()
 
@@ -81,12 +84,17 @@ class Replica:
 
     def views(self) -> Mapping[str, View]:
         """Every probe as it is believed to be now."""
-        return self.board.view(time.monotonic() - self._pulse.lost())
+        wall = time.time()
+        return self.board.view(time.monotonic() - self._pulse.lost(), lambda name: self.maintenance.why(wall, name))
+
+    def maintained(self, probe: str) -> bool:
+        """Whether a probe is in maintenance now."""
+        return bool(self.maintenance.why(time.time(), probe))
 
     def verdict(self, exclude: frozenset[str] = frozenset()) -> Verdict:
         """May this replica get traffic, now."""
         now, draining = time.monotonic(), self._lifecycle.draining
-        override = None
+        override = self.overrides.current(now)
         if not self._judged:
             return unjudged(draining=draining, override=override)
         return self._room.verdict(self.views(), now, draining=draining, exclude=exclude, override=override)

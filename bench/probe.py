@@ -16,9 +16,10 @@ from pathlib import Path
 import aiohttp
 import uvloop
 
-from agent.app import App, Source
+from agent.app import App
 from agent.cli.open import read_plan
 from agent.demo.process import HOST, Server, ServerError, free_port
+from agent.reload import Source
 from agent.scheduler.timetable import Pace
 from bench.installed import Process, sample
 from bench.rows import Row

@@ -44,7 +44,7 @@ METRICS = _table(
     Metric(
         "outrider_probe_state",
         "gauge",
-        "Exactly one of unknown, up, degraded and down is 1; the overlays stale and flapping are extra.",
+        "Exactly one of unknown, up, degraded and down is 1; the overlays stale, flapping and maintenance are extra.",
         ("probe", "type", "state"),
     ),
     Metric(
@@ -88,6 +88,8 @@ METRICS = _table(
     Metric("outrider_ready", "gauge", "1 while this replica says it may get traffic."),
     Metric("outrider_live", "gauge", "1 while the agent's own loop turns."),
     Metric("outrider_readiness_brake_open", "gauge", "1 while readiness is held open against a shared fault."),
+    Metric("outrider_readiness_overridden", "gauge", "1 while a person's word counts for more than the members."),
+    Metric("outrider_group_ready", "gauge", "1 while enough of a group's members work.", ("group",)),
     Metric("outrider_unjudged", "gauge", "1 while no valid configuration is in force and nothing is judged."),
     Metric("outrider_draining", "gauge", "1 from the first request to stop."),
     Metric(

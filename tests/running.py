@@ -115,8 +115,8 @@ def agent(
     with tempfile.TemporaryDirectory() as folder:
         file, log = Path(folder) / "outrider.yaml", Path(folder) / "log"
         text = f"service: bench\nlisten: {{public: '127.0.0.1:{public}', admin: '127.0.0.1:{admin}', {listen}}}\n"
-        text += f"readiness: {{drain: {drain}, {readiness}}}\nlog: {{format: text}}\n" + body.replace("OTLP_PORT", str(otlp))
-        file.write_text(text)
+        text += f"readiness: {{drain: {drain}, {readiness}}}\nlog: {{format: text}}\n"
+        file.write_text(text + body.replace("OTLP_PORT", str(otlp)))
         with log.open("w") as stream:
             command = [sys.executable, "-m", "outrider", "run", "-c", str(file), *options]
             started = time.perf_counter()

@@ -8,6 +8,9 @@ COMMANDS = {
     "probe": "run one probe, or all, once and show what they found",
     "healthcheck": "ask a running agent whether it is live (for container health checks)",
     "drain": "tell a running agent to stop taking traffic (for preStop hooks)",
+    "wait": "wait until an agent says ready (or live, started, one probe, one group)",
+    "gate": "watch a deploy for a while: pass or fail, for scripts and CI",
+    "exec": "run a command with the agent beside it, where there are no sidecars",
     "version": "show the version",
 }
 

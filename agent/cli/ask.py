@@ -5,6 +5,7 @@ Used by commands that a kubelet or a container engine starts every few seconds.
 
 import argparse
 import socket
+import time
 from urllib.parse import urlsplit
 
 from agent.cli import UNREACHABLE, USAGE, Stop, addresses
@@ -41,7 +42,7 @@ def ask(method: str, base: str, path: str, timeout: float) -> tuple[int, str]:
             host = "localhost" if base.startswith("unix:") else urlsplit(base).netloc
             head = f"{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n"
             sock.sendall(head.encode())
-            return _read(sock)
+            return _read(sock, time.monotonic() + timeout)
     except OSError as error:
         why = error.strerror or str(error) or "no answer in time"
         raise Stop(f"no agent answers at {base}: {why}", UNREACHABLE) from None
@@ -58,15 +59,20 @@ def _connect(base: str, timeout: float) -> socket.socket:
             raise
         return sock
     parts = urlsplit(base if "//" in base else f"http://{base}")
-    if parts.scheme != "http" or not parts.hostname:
+    try:
+        port = parts.port or 80
+    except ValueError:
+        port = 0
+    if parts.scheme != "http" or not parts.hostname or not port:
         raise Stop(f"{base!r} is not an address of an agent; write http://HOST:PORT or unix:/PATH", USAGE)
-    return socket.create_connection((parts.hostname, parts.port or 80), timeout)
+    return socket.create_connection((parts.hostname, port), timeout)
 
 
-def _read(sock: socket.socket) -> tuple[int, str]:
+def _read(sock: socket.socket, until: float) -> tuple[int, str]:
     answer = b""
     while len(answer) < LONGEST and (chunk := sock.recv(LONGEST)):
         answer += chunk
+        sock.settimeout(max(0.001, until - time.monotonic()))  # an answer that drips in is none
     head, _, body = answer.partition(b"\r\n\r\n")
     words = head.split(b" ", 2)
     if len(words) < 2 or not words[1].isdigit():

@@ -6,7 +6,7 @@ import sys
 
 from agent.cli import USAGE
 
-HELP = "Start a real PostgreSQL, a real Redis, a sample service, an OTLP upstream and Outrider beside it."
+HELP = "Start a real PostgreSQL, Redis and OTLP upstream, and three replicas of a sample service, Outrider beside each."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,9 +14,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     orders = parser.add_mutually_exclusive_group()
     orders.add_argument("--break", dest="broken", metavar="WHAT", help="break something in the running demo")
     orders.add_argument("--mend", dest="mended", metavar="WHAT", help="mend it")
-    parser.add_argument("--public", type=_port, default=9740, metavar="PORT", help="of listen.public (default: 9740)")
-    parser.add_argument("--admin", type=_port, default=9741, metavar="PORT", help="of listen.admin (default: 9741)")
-    parser.add_argument("--otlp", type=_port, default=4318, metavar="PORT", help="of traces.receive (default: 4318)")
+    parser.add_argument(
+        "--public", type=_port, default=9740, metavar="PORT", help="of the first listen.public (default: 9740)"
+    )
+    parser.add_argument(
+        "--admin", type=_port, default=9741, metavar="PORT", help="of the first listen.admin (default: 9741)"
+    )
+    parser.add_argument(
+        "--otlp", type=_port, default=4318, metavar="PORT", help="of the first traces.receive (default: 4318)"
+    )
 
 
 def main(args: argparse.Namespace) -> int:
@@ -37,8 +43,8 @@ def main(args: argparse.Namespace) -> int:
 def _order(verb: str, what: str) -> int:
     from agent.demo import control, files
 
-    if what not in control.KEYS:
-        print(f"outrider demo: there is nothing called {what!r}; there are {', '.join(control.KEYS)}", file=sys.stderr)
+    if control.named(what) is None:
+        print(f"outrider demo: there is nothing called {what!r}; {control.THERE_ARE}", file=sys.stderr)
         return USAGE
     code, sentence = control.ask(files.HOME / files.CONTROL, verb, what)
     print(sentence if code == control.OK else f"outrider demo: {sentence}", file=sys.stderr if code else sys.stdout)

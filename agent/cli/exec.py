@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 
 from agent.cli import USAGE, Stop
+from agent.cli.durations import duration
 
 HELP = """Run CMD with an agent beside it, where there are no sidecars. The exit code is that of CMD (128 and the signal
 that killed it; 127 not found, 126 not executable). An agent that ends is started again and never harms CMD."""
@@ -22,11 +23,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--drain",
+        type=duration,
         metavar="DURATION",
         help="how long CMD serves on, unready, before it gets the signal that stops it (default: readiness.drain)",
     )
     parser.add_argument(
-        "--kill-after", metavar="DURATION", help="SIGKILL when CMD has not ended so long after (default: never)"
+        "--kill-after",
+        type=duration,
+        metavar="DURATION",
+        help="SIGKILL when CMD has not ended so long after (default: never)",
     )
 
 
@@ -41,15 +46,17 @@ def main(args: argparse.Namespace) -> int:
         service=args.command,
         agent=[*agent, "-c", args.config] if args.config else agent,
         log=log,
-        drain=_seconds("--drain", args.drain),
-        kill_after=_seconds("--kill-after", args.kill_after),
+        drain=args.drain,
+        kill_after=args.kill_after,
     )
     if os.getpid() != 1:
         _adopt()
+    pair = Pair(settings, to_stderr)
     try:
-        return Pair(settings, to_stderr).run()
+        pair.start()
     except OSError as error:
         raise Stop(f"cannot run {args.command[0]}: {error.strerror}", refusal(error)) from None
+    return pair.run()
 
 
 def _log(where: str) -> int:
@@ -60,14 +67,6 @@ def _log(where: str) -> int:
         return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
     except OSError as error:
         raise Stop(f"--agent-log: cannot write {path}: {error.strerror}", USAGE) from None
-
-
-def _seconds(option: str, text: str | None) -> float | None:
-    if text is None:
-        return None
-    from agent.cli.ask import seconds
-
-    return seconds(option, text)
 
 
 def _adopt() -> None:

@@ -5,7 +5,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from agent.assemble import Plan
 from agent.cli import CONFIG, ESSENTIAL, OK, Stop, addresses
 from agent.cli.open import Opened, add_config, look, open_plan, read_plan, unjudged_plan
 from agent.logs import Logs
+from agent.supervise.leash import Led
 from config import lastgood
 from config.errors import ConfigError
 
@@ -82,11 +83,14 @@ def _fallback(state_dir: Path) -> Opened:
 
 
 async def _serve(args: argparse.Namespace, opened: Opened, logs: Logs) -> None:
-    from agent.app import App, Source
+    from agent.app import App
+    from agent.reload import Source
 
     configuration = Configuration(args.config, opened, logs, args.state_dir)
     source = Source(configuration.read, opened.seen, configuration.files, configuration.masked, configuration.in_force)
-    await App(opened.plan, source, judged=opened.judged).run()
+    app = App(opened.plan, source, judged=opened.judged)
+    configuration.led.obey(app.lifecycle.drain, app.end, app.stop)
+    await app.run()
     if await _unending():
         log.error("leaving without the tasks of a plug-in that ignore their cancellation")
         logs.close()
@@ -110,6 +114,7 @@ class Configuration:
     logs: Logs
     place: str  # where commands find out where this agent listens
     newest: Opened | None = None
+    led: Led = field(default_factory=Led)
 
     def read(self) -> Plan:
         """The plan of what is there now. Raises ConfigError."""
@@ -123,6 +128,7 @@ class Configuration:
         self.logs.adjust(settings.level, settings.format)
         _keep(self.current)
         _leave(self.place, self.current)
+        self.led.tell(float(self.current.plan.file.readiness.drain))
 
     def files(self) -> Iterable[Path]:
         """What must be looked at to notice a change."""

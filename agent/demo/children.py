@@ -1,12 +1,14 @@
-"""The two processes of our own: the sample service, and Outrider beside it."""
+"""The processes of our own: the sample service, its way to the database, and Outrider beside it."""
 
 import http.client
 import os
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from agent.demo import files
 from agent.demo.process import HOST, Server, ServerError
 
 _ANSWER_SECONDS = 1.0
@@ -61,15 +63,49 @@ class SampleService(Server):
         return _answers(self.port, "/healthz")
 
 
+class Way(Server):
+    """The way of one replica to a database, `agent.demo.way`: stopped, it is cut."""
+
+    name: ClassVar[str] = "way"
+
+    def __init__(self, port: int = 0, *, to: Server) -> None:
+        """`to` is a server that has its port."""
+        super().__init__(port)
+        self._to = to
+
+    @property
+    def url(self) -> str:
+        """The URL of its target, by this way."""
+        return self._to.url.replace(f":{self._to.port}", f":{self.port}")
+
+    def _prepare(self) -> None:
+        """Nothing: it keeps no files."""
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "agent.demo.way", str(self.port), str(self._to.port)]
+
+    def _environment(self) -> Mapping[str, str]:
+        return _our_environment()
+
+    def _ready(self) -> bool:
+        try:
+            socket.create_connection((HOST, self.port), _ANSWER_SECONDS).close()
+        except OSError:
+            return False
+        return True
+
+
 class Outrider(Server):
     """Outrider as a user starts it: `outrider run -c FILE`. `port` is that of its public listener."""
 
     name: ClassVar[str] = "outrider"
 
-    def __init__(self, port: int, *, folder: Path, file: Path) -> None:
+    def __init__(self, port: int, *, folder: Path, file: Path, peers_token: str) -> None:
+        """`peers_token` is what the file calls `${PEERS_TOKEN}`."""
         super().__init__(port)
         self._folder = folder
         self._file = file
+        self._peers_token = peers_token
 
     @property
     def url(self) -> str:
@@ -83,7 +119,7 @@ class Outrider(Server):
         return [sys.executable, "-m", "outrider", "run", "-c", str(self._file.resolve())]
 
     def _environment(self) -> Mapping[str, str]:
-        return _our_environment()
+        return {**_our_environment(), files.PEERS_TOKEN: self._peers_token}
 
     def _ready(self) -> bool:
         # Not /startupz: who starts a demo wants to see the first verdict, and everything it watches runs already.

@@ -12,7 +12,10 @@ from pathlib import Path
 
 OK, NOT_DONE, UNKNOWN, NO_DEMO = 0, 1, 64, 69  #: exit codes of the command, as everywhere in Outrider
 #: What can be broken, with its key in the demo's terminal.
-KEYS = {"postgres": "p", "redis": "r", "service": "s", "memory": "m", "upstream": "u"}
+KEYS = {"postgres": "p", "private": "i", "redis": "r", "service": "s", "memory": "m", "upstream": "u"}
+#: Other names: the database is the same for all replicas, so its end is the fault that is shared.
+ALSO = {"shared": "postgres"}
+THERE_ARE = "there are shared (or postgres), private, redis, service, memory, upstream"
 _LINE_LIMIT = 1024  # bytes
 _ASK_SECONDS = 5.0  # a client that says nothing is dropped
 _ANSWER_SECONDS = 60.0  # a database may take a while to start again
@@ -64,6 +67,12 @@ async def _obeyed(line: bytes, obey: Obey) -> Answer:
             return await obey(verb, what)
         case _:
             return UNKNOWN, "say: break WHAT, or mend WHAT"
+
+
+def named(what: str) -> str | None:
+    """The name among KEYS of what somebody calls `what`; None when there is nothing called so."""
+    name = ALSO.get(what, what)
+    return name if name in KEYS else None
 
 
 def ask(path: Path, verb: str, what: str) -> Answer:

@@ -1,4 +1,4 @@
-"""The five faults of the demo. Each stops or fills something real; none is done before it is really in place."""
+"""The six faults of the demo. Each stops or fills something real; none is done before it is really in place."""
 
 import asyncio
 import time
@@ -10,6 +10,7 @@ import psutil
 from agent.demo.control import KEYS
 from agent.demo.files import MEMORY_LIMIT
 from agent.demo.process import Server, ServerError, port_taken
+from agent.demo.replica import Replica
 from agent.demo.stage import Stage
 
 _MIB = 1024 * 1024
@@ -41,11 +42,13 @@ class Faults:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._one_at_a_time = asyncio.Lock()
+        first = stage.first
         known = (
-            _stopped("postgres", "PostgreSQL", stage.postgres),
-            _stopped("redis", "Valkey", stage.valkey),
-            _stopped("service", "the sample service", stage.service),
-            _Memory(stage).fault(),
+            _stopped("postgres", "PostgreSQL, which all replicas share,", stage.postgres),
+            _cut(first),
+            _stopped("redis", "Valkey, which all replicas share,", stage.valkey),
+            _stopped("service", f"the sample service of {first.title}", first.service),
+            _Memory(first).fault(),
             _stopped("upstream", "the OTLP upstream", stage.upstream),
         )
         self.known = {fault.what: fault for fault in known}
@@ -78,40 +81,53 @@ class Faults:
 
 
 def _stopped(what: str, title: str, server: Server) -> Fault:
-    """The fault of a server that is not there: its process ended, its port refuses."""
+    """The fault of a server that is not there."""
+    return _ended(
+        what,
+        f"{title} is stopped: port {server.port} refuses",
+        f"{title} runs again on port {server.port}",
+        server,
+    )
+
+
+def _cut(replica: Replica) -> Fault:
+    """The fault of one replica that cannot reach the database while the others can."""
+    return _ended(
+        "private",
+        f"{replica.title} is cut off from PostgreSQL: port {replica.way.port} refuses; the others reach it",
+        f"{replica.title} reaches PostgreSQL again, by port {replica.way.port}",
+        replica.way,
+    )
+
+
+def _ended(what: str, broken_text: str, mended_text: str, server: Server) -> Fault:
+    """The server's process is ended, its port refuses."""
 
     def stop() -> None:
         server.stop()
         if not _soon(lambda: not server.running and not port_taken(server.port)):
-            raise FaultError(f"{title} was stopped, but something still listens on port {server.port}")
+            raise FaultError(f"{server.name} was stopped, but something still listens on port {server.port}")
 
     def start() -> None:
         server.start()
 
-    return Fault(
-        what,
-        KEYS[what],
-        f"{title} is stopped: port {server.port} refuses",
-        f"{title} runs again on port {server.port}",
-        lambda: not server.running,
-        stop,
-        start,
-    )
+    return Fault(what, KEYS[what], broken_text, mended_text, lambda: not server.running, stop, start)
 
 
 class _Memory:
     """The fault of a service that needs more memory than its limit."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._service = stage.service
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+        self._service = replica.service
 
     def fault(self) -> Fault:
         limit = MEMORY_LIMIT // _MIB
         return Fault(
             "memory",
             KEYS["memory"],
-            f"the sample service holds more than its limit of {limit} MiB",
-            f"the sample service is below its limit of {limit} MiB again",
+            f"the sample service of {self._replica.title} holds more than its limit of {limit} MiB",
+            f"the sample service of {self._replica.title} is below its limit of {limit} MiB again",
             self.past_limit,
             self.fill,
             self.release,

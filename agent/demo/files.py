@@ -1,7 +1,7 @@
-"""What the demo writes into `.demo`: Outrider's file, and the addresses for scripts; removed at the end."""
+"""What the demo writes into `.demo`: a file for each Outrider, and the addresses for scripts; removed at the end."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,8 @@ from outrider import __version__
 
 HOME = Path(".demo")  #: below the current folder
 CONTROL = "control.sock"
-FILE = "outrider.yaml"
+REPLICAS = 3
+PEERS_TOKEN = "PEERS_TOKEN"  # noqa: S105 - the name of a variable of each Outrider's environment
 ADDRESSES = "addresses.json"
 SERVICE_NAME = "demo"
 MEMORY_LIMIT = 128 * 1024 * 1024  #: bytes; the sample service needs 72 MiB
@@ -37,11 +38,15 @@ probes:
   orders-db:
     type: postgres
     dsn: {postgres}
+    shared: true  # all replicas use it: is it me or is it everyone?
+    readings: always  # so that you see them here; without it one replica of all reads them
     degraded_above: {{connections_used: 80%}}
     slo: 99.95%
   cache:
     type: redis
     url: {redis}
+    shared: true
+    readings: always
     write_check: true
     when_down: degraded  # the service can do without it
     degraded_above: {{memory_used: 85%}}
@@ -52,6 +57,11 @@ probes:
     degraded_above: {{used: 85%}}
 
 readiness:
+  peers:
+    urls: [{peers}]
+    token: ${{{peers_token}}}
+    refresh: 1s
+  ready_delay: 2s
   drain: 1s
 
 traces:
@@ -77,6 +87,7 @@ dependencies:
 # values.yaml
 outrider:
   deployment: {{enabled: false}}
+  existingSecret: {service}-outrider  # a Secret of yours, with the key {peers_token}
   config:
 {config}
 
@@ -92,7 +103,7 @@ outrider:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The ports of the demo's Outrider."""
+    """The ports of one Outrider."""
 
     public: int = 9740
     admin: int = 9741
@@ -112,10 +123,17 @@ def process_name(port: int) -> str:
     return f"{SERVICE_NAME}-{port}"
 
 
-def demo_file(ports: Ports, process: str, urls: Mapping[str, str], receivers: Mapping[str, Mapping[str, str]]) -> str:
-    """The YAML of what runs.
+def demo_file(
+    ports: Ports,
+    process: str,
+    urls: Mapping[str, str],
+    receivers: Mapping[str, Mapping[str, str]],
+    peers: Sequence[str],
+) -> str:
+    """The YAML of what runs in one replica.
 
-    `process` is the sample service's name; `urls` has app, postgres, redis, upstream; `receivers` are name -> its keys.
+    `process` is the sample service's name; `urls` has app, postgres, redis, upstream; `receivers` are name -> its keys;
+    `peers` are the public listeners of all replicas.
     """
     lines = [
         f"    {name}: {{{', '.join(f'{key}: {value}' for key, value in keys.items())}}}"
@@ -130,6 +148,8 @@ def demo_file(ports: Ports, process: str, urls: Mapping[str, str], receivers: Ma
         limit=MEMORY_LIMIT // (1024 * 1024),
         receivers="\n".join(lines),
         names=", ".join(receivers),
+        peers=", ".join(peers),
+        peers_token=PEERS_TOKEN,
         **urls,
     )
 
@@ -138,17 +158,27 @@ def chart_lines(yaml: str) -> str:
     """What adds this file to the Helm chart of one's own service."""
     bare = [line.partition(" # ")[0].rstrip() for line in yaml.splitlines() if not line.startswith("#")]
     config = "\n".join(f"    {line}" for line in bare if line)
-    return _CHART.format(version=__version__, config=config)
+    return _CHART.format(version=__version__, config=config, service=SERVICE_NAME, peers_token=PEERS_TOKEN)
 
 
-def addresses(ports: Ports, others: Mapping[str, str]) -> dict[str, str]:
-    """Name -> base URL, without trailing slash, of everything that runs."""
-    return {
-        "outrider-1": f"http://{HOST}:{ports.public}",
-        "outrider-1-admin": f"http://{HOST}:{ports.admin}",
-        "otlp": f"http://{HOST}:{ports.otlp}",
-        **others,
+def addresses(replicas: Sequence[Ports], others: Mapping[str, str]) -> dict[str, str]:
+    """Name -> base URL, without trailing slash, of everything that runs. `otlp` is that of the first replica."""
+    listeners = {
+        name: f"http://{HOST}:{port}"
+        for number, ports in enumerate(replicas, start=1)
+        for name, port in ((f"outrider-{number}", ports.public), (f"outrider-{number}-admin", ports.admin))
     }
+    return {**listeners, "otlp": f"http://{HOST}:{replicas[0].otlp}", **others}
+
+
+def config_name(number: int) -> str:
+    """Where the configuration of one replica is written."""
+    return f"outrider-{number}.yaml"
+
+
+def folder_name(part: str, number: int) -> str:
+    """Where one process of one replica keeps its log. `part` is outrider or service."""
+    return f"{part}-{number}"
 
 
 def write(path: Path, text: str) -> None:
@@ -179,9 +209,11 @@ def folder(home: Path) -> Iterator[Path]:
 
 def _clear(home: Path) -> None:
     """Remove our own files only: the folder may have been the user's before it was ours."""
-    for name in (ADDRESSES, FILE, CONTROL, f".{ADDRESSES}.new", f".{FILE}.new"):
+    numbers = range(1, REPLICAS + 1)
+    for name in (CONTROL, ADDRESSES, *map(config_name, numbers)):
         (home / name).unlink(missing_ok=True)
-    for name in ("outrider", "service"):
+        (home / f".{name}.new").unlink(missing_ok=True)
+    for name in (folder_name(part, number) for part in ("outrider", "service") for number in numbers):
         (home / name / "server.log").unlink(missing_ok=True)
         with suppress(OSError):
             (home / name).rmdir()

@@ -1,6 +1,7 @@
-"""One look at the running Outrider, through its admin API as anyone would look: what the screen and the lines show."""
+"""One look at the replicas, through the admin API as anyone would look: what the screen and the lines show."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,11 +61,18 @@ class LedgerGlance:
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
-    """Everything the demo shows. `verdict` is ready, degraded, unready or unjudged."""
+class ReplicaGlance:
+    """One replica: `verdict` is ready, degraded, unready, unjudged or silent; `reasons` say why it is not ready."""
 
     verdict: str
-    reasons: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """Everything the demo shows: all replicas, and what the first one watches."""
+
+    replicas: tuple[ReplicaGlance, ...]
     uptime: float
     probes: tuple[ProbeGlance, ...]
     slos: tuple[SloGlance, ...]
@@ -72,30 +80,43 @@ class Glance:
     ledger: LedgerGlance
 
 
-async def look(session: aiohttp.ClientSession, admin: str) -> Glance | None:
-    """Ask once; None while Outrider does not answer."""
-    found: dict[str, Any] = {}
+async def look(session: aiohttp.ClientSession, admins: Sequence[str]) -> Glance | None:
+    """Ask the admin listeners of all replicas once; None while the first does not answer."""
+    first, *others = admins
+    mates = await asyncio.gather(*(_look_at_other(session, admin) for admin in others))
     try:
-        for name in ("status", "probes", "slos", "alerts", "pipeline"):
-            async with session.get(f"{admin}/api/v1/{name}", timeout=_ANSWER, raise_for_status=True) as answer:
-                found[name] = await answer.json()
+        found = {name: await _ask(session, first, name) for name in ("status", "probes", "slos", "alerts", "pipeline")}
     except (aiohttp.ClientError, TimeoutError):
         return None
-    return glance(found)
+    return glance(found, mates)
 
 
-def glance(found: Mapping[str, Any]) -> Glance:
-    """From the answers of the API, by name, to what is shown."""
-    status, verdict = found["status"], found["status"]["verdict"]
+async def _look_at_other(session: aiohttp.ClientSession, admin: str) -> ReplicaGlance:
+    try:
+        return _replica(await _ask(session, admin, "status"))
+    except (aiohttp.ClientError, TimeoutError):
+        return ReplicaGlance("silent")
+
+
+async def _ask(session: aiohttp.ClientSession, admin: str, name: str) -> Any:
+    async with session.get(f"{admin}/api/v1/{name}", timeout=_ANSWER, raise_for_status=True) as answer:
+        return await answer.json()
+
+
+def glance(found: Mapping[str, Any], others: Sequence[ReplicaGlance] = ()) -> Glance:
+    """From the answers of the first replica's API, by name, to what is shown."""
     return Glance(
-        _verdict(verdict),
-        tuple(verdict["reasons"]),
-        status["uptime_seconds"],
+        (_replica(found["status"]), *others),
+        found["status"]["uptime_seconds"],
         tuple(_probe(each) for each in found["probes"]["probes"]),
         tuple(_slo(each) for each in found["slos"]["slos"]),
         tuple(_alert(each) for each in found["alerts"]["alerts"]),
         _ledger(found["pipeline"]),
     )
+
+
+def _replica(status: Mapping[str, Any]) -> ReplicaGlance:
+    return ReplicaGlance(_verdict(status["verdict"]), tuple(status["verdict"]["reasons"]))
 
 
 def _verdict(said: Mapping[str, Any]) -> str:

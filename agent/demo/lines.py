@@ -11,6 +11,7 @@ _SAID_OF = {
     "degraded": "ready: yes, degraded",
     "unready": "ready: no",
     "unjudged": "ready: unjudged",
+    "silent": "does not answer",
 }
 
 
@@ -21,26 +22,28 @@ _ARRIVED = {
 
 
 class Lines:
-    """Compares each look with the one before."""
+    """Compares each look with the one before: probes, objectives and alerts of the first replica, verdicts of all."""
 
     def __init__(self, say: Callable[[str], None], sink: Sink) -> None:
         self._say = say
         self._sink = sink
         self._newest: dict[str, Delivery] = {}
-        self._before: Glance | None = None
+        self._answering = False
+        self._verdicts: Mapping[int, str] = {}
         self._states: Mapping[str, str] = {}
         self._alerts: Mapping[str, str] = {}
 
     def show(self, seen: Glance | None) -> None:
-        """Say what changed since the last call; None: Outrider did not answer."""
+        """Say what changed since the last call; None: the first Outrider did not answer."""
         if seen is None:
-            if self._before is not None:
+            if self._answering:
                 self.note("Outrider does not answer")
-            self._before = None
+            self._answering, self._verdicts = False, {}
             return
         for line in self._changes(seen):
             self.note(line)
-        self._before = seen
+        self._answering = True
+        self._verdicts = {number: replica.verdict for number, replica in enumerate(seen.replicas, start=1)}
         self._states = {probe.name: probe.state for probe in seen.probes}
         self._alerts = {alert.slo: alert.state for alert in seen.alerts}
 
@@ -49,14 +52,14 @@ class Lines:
         self._say(f"{datetime.now().astimezone():%H:%M:%S} {text}\n")
 
     def _changes(self, seen: Glance) -> Iterator[str]:
-        verdict = _SAID_OF[seen.verdict]
-        edges = [probe for probe in seen.probes if self._states.get(probe.name, "unknown") != probe.state]
-        for probe in edges:
-            why = probe.reason if probe.state != "up" else ""
-            said = ", ".join(probe.readings) if probe.state == "up" else ""
-            yield f"{probe.name} {probe.state}" + (f": {why or said}" if why or said else "") + f" ({verdict})"
-        if not edges and (self._before is None or self._before.verdict != seen.verdict):
-            yield verdict
+        for probe in seen.probes:
+            if self._states.get(probe.name, "unknown") != probe.state:
+                why = probe.reason if probe.state != "up" else ", ".join(probe.readings)
+                yield f"{probe.name} {probe.state}" + (f": {why}" if why else "")
+        for number, replica in enumerate(seen.replicas, start=1):
+            if self._verdicts.get(number) != replica.verdict:
+                why = "; ".join(replica.reasons)
+                yield f"replica {number} {_SAID_OF[replica.verdict]}" + (f": {why}" if why else "")
         for alert in seen.alerts:
             if self._alerts.get(alert.slo) != alert.state:
                 yield f"alert {alert.slo} {alert.state} ({alert.severity})"

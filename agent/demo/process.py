@@ -11,7 +11,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -127,12 +127,8 @@ class Server(ABC):
 
     def _launch(self, *, wait: bool) -> Self:
         self._spawn()
-        try:
-            if wait:
-                self._wait_ready()
-        except ServerError:
-            self.kill()
-            raise
+        if wait:
+            self.wait_ready()
         return self
 
     def _spawn(self) -> None:
@@ -159,12 +155,14 @@ class Server(ABC):
         """Whom to run as; ourselves unless the server refuses root."""
         return Identity()
 
-    def _wait_ready(self) -> None:
+    def wait_ready(self) -> None:
+        """Return once it takes clients. ServerError says why it does not; then it is ended."""
         deadline = time.monotonic() + READY_SECONDS
         while not self._ready():
             if not self.running:
                 raise ServerError(f"{self.name} cannot start: {last_words(self.log)}")
             if time.monotonic() > deadline:
+                self.kill()
                 raise ServerError(f"{self.name} is not ready after {READY_SECONDS:.0f} s: {last_words(self.log)}")
             time.sleep(_POLL_SECONDS)
 
@@ -231,9 +229,16 @@ class Server(ABC):
 
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
+
+
+def free_ports(number: int) -> list[int]:
+    """So many TCP ports of 127.0.0.1 that nothing listens on now; no two are the same."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(number)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def port_taken(port: int) -> bool:

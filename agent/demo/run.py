@@ -23,14 +23,14 @@ from agent.demo.stage import NotPossibleError, Stage, check_alone, check_package
 ENDED, NOT_STARTED, NOT_POSSIBLE = 0, 70, 78  #: exit codes, as everywhere in Outrider
 _LOOK_EVERY = 0.5  # seconds
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_HELP = "keys: p postgres, r redis, s service, m memory, u upstream, again to mend; q ends"
+_HELP = f"keys: {', '.join(f'{key} {what}' for what, key in control.KEYS.items())}, again to mend; q ends"
 
 
 class Show(Protocol):
     """Where looks and sentences go: the screen, or plain lines."""
 
     def show(self, seen: Glance | None) -> None:
-        """Show one look at Outrider; None: it did not answer."""
+        """Show one look; None: the first Outrider did not answer."""
 
     def note(self, text: str) -> None:
         """Show one sentence."""
@@ -61,7 +61,7 @@ async def perform(ports: files.Ports) -> int:
             asyncio.get_running_loop().add_signal_handler(number, playing.cancel)
         try:
             await asyncio.wait([playing])
-            ran = stage.yaml() if stage.complete else ""
+            ran = stage.yaml(stage.first) if stage.complete else ""
         finally:
             say("\nending ... ")
             await stage.close()
@@ -123,14 +123,16 @@ def _show(stage: Stage, faults: Faults, terminal: ExitStack, *, keys: bool) -> S
 
 
 async def _watch(stage: Stage, show: Show) -> None:
-    """Look twice a second, for ever. ServerError when Outrider itself has died: then there is nothing to show."""
-    admin = stage.addresses()["outrider-1-admin"]
+    """Look twice a second, for ever. ServerError when an Outrider has died: that is no fault of the demo's list."""
+    admins = [stage.addresses()[f"outrider-{replica.number}-admin"] for replica in stage.replicas]
     async with aiohttp.ClientSession() as session:
         while True:
-            show.show(await look(session, admin))
+            show.show(await look(session, admins))
             await asyncio.sleep(_LOOK_EVERY)
-            if not stage.outrider.running:
-                raise ServerError(f"Outrider ended by itself; its last lines were:\n{stage.outrider.log[-2000:]}")
+            for replica in stage.replicas:
+                if not replica.outrider.running:
+                    last = replica.outrider.log[-2000:]
+                    raise ServerError(f"Outrider of {replica.title} ended by itself; its last lines were:\n{last}")
 
 
 async def _obey_keys(wanted: "asyncio.Queue[str]", faults: Faults, show: Show) -> None:
@@ -148,10 +150,11 @@ async def _obey_keys(wanted: "asyncio.Queue[str]", faults: Faults, show: Show) -
 
 def _obedience(faults: Faults, show: Show) -> control.Obey:
     async def obey(verb: str, what: str) -> control.Answer:
-        if what not in faults.known:
-            return control.UNKNOWN, f"there is nothing called {what}; there are {', '.join(faults.known)}"
+        name = control.named(what)
+        if name is None:
+            return control.UNKNOWN, f"there is nothing called {what}; {control.THERE_ARE}"
         try:
-            sentence = await faults.put(what, broken=verb == "break")
+            sentence = await faults.put(name, broken=verb == "break")
         except FaultError as error:
             return control.NOT_DONE, str(error)
         show.note(sentence)

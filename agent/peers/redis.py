@@ -11,6 +11,7 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Annotated, Any
 
 import msgspec
@@ -119,7 +120,9 @@ class RedisWay:
         """Write our document; returns some identities from the list, at random."""
         body = msgspec.json.encode({**self._own(), "ttl": self._ttl}).decode()
         key, index, until = self._key(self._identity), self._index, str(now + self._ttl)
-        ranks = map(str, self._chance.sample(range(known), min(SAMPLE + 1, known)))
+        # We are on the list, or will be when it is read: one more place. Two more ranks: ours, and one beyond the end.
+        places = range(known + 1)
+        ranks = map(str, self._chance.sample(places, min(SAMPLE + 2, len(places))))
         answers = await link.ask(
             ("SET", key, body, "PX", str(self._ttl)),
             ("PEXPIREAT", key, until),

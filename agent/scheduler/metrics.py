@@ -108,6 +108,7 @@ def _state_set(view: View) -> Iterable[Sample]:
         yield Sample((name, type_, state), float(view.state is state))
     yield Sample((name, type_, "stale"), float(view.stale))
     yield Sample((name, type_, "flapping"), float(view.flapping))
+    yield Sample((name, type_, "maintenance"), float(bool(view.maintenance)))
 
 
 def _histogram(name: str, entry: _Seen) -> Histogram:

@@ -27,13 +27,16 @@ _BLOCKED = _WATCHED | {signal.SIGTTIN, signal.SIGTTOU}
 QUICK, SLOW = 0.5, 30.0  #: seconds until an agent that ended is started again: at first, and at most
 STEADY = 60.0  #: seconds an agent must have lived for the next wait to be the shortest again
 LAST = 15.0  #: seconds the agent has to deliver what waits, once the service is gone
+BREATH = 0.2  #: seconds before a service that may be stopped again at once is continued
 _IDLE = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`drain`: seconds between the first stop and its forwarding; None: as the agent's file says. `kill_after`:
-    seconds between that and SIGKILL; None: never. `log`: the descriptor the agent writes to.
+    """What to run and how to stop it.
+
+    `drain`: seconds between the first stop and its forwarding; None: as the agent's file says. `kill_after`: seconds
+    between that and SIGKILL; None: never. `log`: the descriptor the agent writes to.
     """
 
     service: Sequence[str]
@@ -54,24 +57,34 @@ class Pair:
         self._agent: int | None = None
         self._code: int | None = None  # the exit code of the service
         self._draining = False
+        self._told = 0.0  # seconds of drain, by the file in force
         self._wait, self._started = QUICK, 0.0
         self._mask: set[int] = set()
         # What is due, and when (monotonic); absent: never.
         self._due: dict[Callable[[], None], float] = {}
         self._stop = signal.SIGTERM
 
-    def run(self) -> int:
-        """The exit code of the service. Raises OSError when it cannot be started; then nothing was."""
+    def start(self) -> None:
+        """Start the service, then the agent. Raises OSError when the service cannot be started; then nothing is."""
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # an inherited SIG_IGN would hide every end
         self._mask = set(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)))
+        foreground = self._terminal.ours()
         try:
             self._service = child.start(self._settings.service, os.environ, self._as_service, self._mask)
-            self._start_agent()
-            while self._code is None or self._agent is not None:
-                self._turn()
-            return self._code
-        finally:
+        except OSError:
             signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+            raise
+        self._terminal.given = foreground
+        self._start_agent()
+
+    def run(self) -> int:
+        """Wait for the end of the service, then of the agent; the exit code is that of the service.
+
+        Signals stay blocked: one that comes last must not change the exit code.
+        """
+        while self._code is None or self._agent is not None:
+            self._turn()
+        return self._code
 
     def _turn(self) -> None:
         now = time.monotonic()
@@ -106,12 +119,16 @@ class Pair:
         self._draining, self._stop = True, number
         self._due.pop(self._start_agent, None)  # a new one would say ready
         self._leash.say(DRAIN)
-        told = self._leash.told() or 0.0
-        seconds = told if self._settings.drain is None else self._settings.drain
+        self._listen()
+        seconds = self._told if self._settings.drain is None else self._settings.drain
         if seconds > 0:
             name = number.name
             self._say(f"draining for {seconds:g} s, then the service gets {name}; a second signal reaches it at once")
         self._after(seconds, self._drained)
+
+    def _listen(self) -> None:
+        told = self._leash.told()
+        self._told = self._told if told is None else told
 
     def _drained(self) -> None:
         self._pass_on(self._stop)
@@ -124,11 +141,11 @@ class Pair:
 
     def _kill(self) -> None:
         self._say(f"the service has not ended within {self._settings.kill_after:g} s: it is killed")
-        with suppress(ProcessLookupError):
+        with suppress(OSError):
             os.killpg(self._service, signal.SIGKILL)
 
     def _forward(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError):
+        with suppress(OSError):  # also a service that changed its user: then the signal was not ours to send
             os.kill(self._service, number)
 
     # -- children --------------------------------------------------------------------------------------------------
@@ -150,7 +167,7 @@ class Pair:
 
     def _service_ended(self, status: int) -> None:
         self._code = child.code(status)
-        self._terminal.take_back(self._service)
+        self._terminal.take_back()
         self._due.clear()
         if os.WIFSIGNALED(status) and not self._draining:
             self._say(f"the service {child.ending(status)}")
@@ -165,6 +182,7 @@ class Pair:
 
     def _agent_ended(self, status: int) -> None:
         self._agent = None
+        self._listen()
         self._leash.close()
         if self._code is None:
             self._again(child.ending(status))
@@ -209,10 +227,17 @@ class Pair:
         """The terminal stopped the service: then we are a stopped job of the shell too, until it continues us."""
         if not self._terminal.there or number not in PAUSES:
             return  # somebody stopped it on purpose, and knows how to continue it
-        if self._terminal.shell and not (number != signal.SIGTSTP and self._terminal.ours()):
-            os.kill(os.getpid(), signal.SIGSTOP)
+        if number == signal.SIGTSTP or not self._terminal.ours():
+            self._terminal.lose()
+            os.killpg(0, signal.SIGTSTP)  # stops us here; without a shell that could continue us the kernel drops it
+        if self._terminal.ours():
+            self._resume()
+        else:
+            self._after(BREATH, self._resume)
+
+    def _resume(self) -> None:
         self._terminal.give(self._service)
-        with suppress(ProcessLookupError):
+        with suppress(OSError):
             os.killpg(self._service, signal.SIGCONT)
 
 

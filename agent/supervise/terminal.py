@@ -10,42 +10,39 @@ class Terminal:
     def __init__(self) -> None:
         self._group = os.getpgrp()
         self._fd = next((fd for fd in range(3) if _controls(fd)), None)
+        self.given = False  #: we had the foreground, and the service has it
 
     @property
     def there(self) -> bool:
         """Whether there is one."""
         return self._fd is not None
 
-    @property
-    def shell(self) -> bool:
-        """Whether something above us does job control: without it, who stops would never be continued."""
-        return os.getsid(0) != os.getpid()
-
     def ours(self) -> bool:
         """Whether our own process group is in the foreground."""
-        return self._foreground() == self._group
+        with suppress(OSError):
+            return self._fd is not None and os.tcgetpgrp(self._fd) == self._group
+        return False
 
     def give(self, group: int) -> None:
         """Put another process group in the foreground, if ours is there."""
         if self.ours():
+            self.given = True
             self._set(group)
 
-    def take_back(self, group: int) -> None:
-        """Put ours in the foreground again, if that one is there, or nobody is any more."""
-        if self.there and self._foreground() in {group, 0, None}:
+    def lose(self) -> None:
+        """A shell is about to take it: it is not ours to take back."""
+        self.given = False
+
+    def take_back(self) -> None:
+        """Put ours in the foreground again, if we gave it away."""
+        if self.given:
+            self.given = False
             self._set(self._group)
 
-    def _foreground(self) -> int | None:
-        if self._fd is None:
-            return None
-        try:
-            return os.tcgetpgrp(self._fd)
-        except OSError:
-            return None
-
     def _set(self, group: int) -> None:
-        with suppress(OSError):
-            os.tcsetpgrp(self._fd or 0, group)
+        if self._fd is not None:
+            with suppress(OSError):
+                os.tcsetpgrp(self._fd, group)
 
 
 def _controls(fd: int) -> bool:

@@ -1,6 +1,7 @@
 """Which paths live on which listener."""
 
 from agent.web.api.endpoints import Api
+from agent.web.api.gate import GateEndpoint
 from agent.web.api.maintenance import MaintenanceApi
 from agent.web.api.override import OverrideApi
 from agent.web.desk import Desk
@@ -25,6 +26,7 @@ def public(desk: Desk) -> list[Route]:
         Route("/health/ready", health.status),
         Route("/health/status", health.status),
         Route("/metrics", Metrics(desk).get),
+        Route("/api/v1/gate", GateEndpoint(desk).get),
     ]
 
 

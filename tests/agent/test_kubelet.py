@@ -147,7 +147,7 @@ def test_a_pod_from_its_start_to_its_end(tmp_path):
         app.answers["/healthz"] = (503, None, b"starting")
         text = FILE.replace("PACE", PACE)
         text = text.replace("APP", str(app.server_port)).replace("ORDERS", str(orders.server_port))
-        with agent(text, f"--state-dir={tmp_path}", drain="1s, ready_delay: 0s") as one:
+        with agent(text, f"--state-dir={tmp_path}", drain="1s", readiness="ready_delay: 0s") as one:
             container = kubelet.Container(MANIFEST, f"http://127.0.0.1:{one.public}", SECOND)
             container.until(lambda: container.started)
             assert not container.liveness.seen + container.readiness.seen

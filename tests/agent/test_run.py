@@ -167,7 +167,7 @@ def test_a_text_is_changed_without_touching_the_probe():
 def test_a_file_that_is_refused_does_not_become_the_last_good_one(tmp_path):
     """Valid in itself, but its port is taken: the old one stays in force and stays the last good one."""
     with agent(f"state_dir: {tmp_path}\n" + QUIET) as one:
-        one.until("/readyz")
+        one.wait((tmp_path / "last-good.yaml").exists)
         good = (tmp_path / "last-good.yaml").read_bytes()
         one.file.write_text(good.decode().replace(f":{one.admin}'", f":{one.otlp}'"))
         with socket.create_server(("127.0.0.1", one.otlp)):

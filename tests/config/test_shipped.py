@@ -30,6 +30,7 @@ SECRETS = {
     "oncall_signing_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "orders_dsn": "postgres://shop:p@db.internal/shop",
     "otlp_authorization": "Bearer token",
+    "outrider_peers_token": "shared by all replicas",
     "redis_url": "redis://cache.internal",
 }
 

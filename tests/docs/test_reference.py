@@ -12,7 +12,7 @@ from agent.web import tables as listeners
 from config import model, shapes
 from config.later import KEYS
 from config.net.tls import TlsOptions
-from config.sections import alerts, listen, log, metrics, probes, readiness, slos, traces
+from config.sections import alerts, groups, listen, log, maintenance, metrics, probes, readiness, slos, traces
 from exporters.notify.alertmanager import AlertmanagerOptions
 from exporters.notify.log import LogOptions
 from exporters.notify.webhook import WebhookOptions
@@ -37,6 +37,9 @@ KEYS_OF = {
     (CONFIGURATION, "## `defaults`", 0): [("", probes.ProbeDefaults)],
     (CONFIGURATION, "## `probes`", 0): [("", probes.ProbeEntry)],
     (CONFIGURATION, "## `readiness`", 0): [("", readiness.Readiness)],
+    (CONFIGURATION, "## `readiness`", 1): [("", readiness.Peers)],
+    (CONFIGURATION, "## `groups`", 0): [("", groups.Group)],
+    (CONFIGURATION, "## `maintenance`", 0): [("", maintenance.Maintenance)],
     (CONFIGURATION, "## `traces`", 0): [("", traces.Traces), ("receive.", traces.Receive)],
     (CONFIGURATION, "## `traces`", 1): [("", traces.Destination), ("", OtlpHttpOptions)],
     (CONFIGURATION, "## `slos`", 0): [("", slos.Slo), ("sli.", slos.Sli), ("alerts.", slos.SloAlerts)],

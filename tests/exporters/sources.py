@@ -27,6 +27,7 @@ LABELS = {
     "severity": ("page", "ticket"),
     "receiver": ("oncall", "fleet"),
     "task": ("relay", "outbox"),
+    "group": ("orders", "reports"),
     "identity": ("9f86d081884c7d65", "60303ae22b998861"),
     "version": ("0.1.0",),
     "python": ("3.11.7",),

@@ -26,8 +26,8 @@ def logged():
 
 @pytest.fixture(scope="module")
 def counted():
-    """A Valkey whose commands are counted."""
-    with Valkey() as server:
+    """A Valkey whose commands are counted, and the last ones written down."""
+    with Valkey(settings={"slowlog-log-slower-than": "0"}) as server:
         yield server
 
 
@@ -132,11 +132,14 @@ async def test_redis_is_asked(counted, readings, options, each):
     """One INFO per attempt, none where it is not read, its part on the role where one is wanted."""
     async with attempts(RedisProbe, url=Url.parse(counted.url), **options) as attempt:
         await attempt(readings=readings)
+        tell(counted, "SLOWLOG", "RESET")
         before = infos(counted)
         for _ in range(ATTEMPTS):
             seen = await attempt(readings=readings)
             assert verdict(seen) == ("pass", "ok")
         assert infos(counted) - before - 1 == each * ATTEMPTS
+        in_part = tell(counted, "SLOWLOG", "GET", "-1").count("\r\nreplication\r\n")
+        assert in_part == (ATTEMPTS if options and not readings else 0)
     if readings:
         assert set(values(seen)) > {"ping", "memory_used"}
         assert seen.measurement.facts == {"version": "9.1.2", "role": "master"}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from aiohttp import web
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from agent.health.maintenance import MOST_ASKED, Asked, TooMany, Written, whose
 from agent.health.windows import Span, current, upcoming
@@ -24,14 +24,19 @@ _logger = logging.getLogger(__name__)
 
 EXAMPLE = {"probes": ["orders-db"], "for": "30m", "reason": "upgrade to 18"}
 
+_Name = Annotated[str, Meta(extra_json_schema={"pattern": "^[a-z0-9][a-z0-9_-]{0,62}$"})]
+
 
 class MaintenanceWanted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A window that opens now."""
 
-    probes: Annotated[
-        tuple[Annotated[str, Meta(min_length=1, max_length=63)], ...],
-        Meta(max_length=100, description="Whose failing does not matter meanwhile; left out: every probe's."),
-    ] = ()
+    probes: (
+        Annotated[
+            tuple[_Name, ...],
+            Meta(min_length=1, max_length=50, description="Whose failing has no effect meanwhile; left out: all."),
+        ]
+        | UnsetType
+    ) = UNSET
     for_: asking.HowLong = field(name="for")
     reason: asking.Why
 
@@ -71,7 +76,7 @@ class MaintenanceApi:
         try:
             wanted = await body.read(call.request, MaintenanceWanted, EXAMPLE)
             length, reason = asking.seconds(wanted.for_), asking.reason(wanted.reason)
-            probes = self._known(wanted.probes)
+            probes = self._known(() if wanted.probes is UNSET else wanted.probes)
         except body.Refused as refused:
             return problem(call.request, refused.status, refused.detail)
         at, by = self._desk.wall(), who(call.request)

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from agent.web.api import maintenance, override, shapes
+from agent.web.api import gate, maintenance, override, shapes
 
 _REFERENCE = "#/components/schemas/{name}"
 _Schema = Mapping[str, Any]
@@ -30,6 +30,7 @@ def document(version: str) -> dict[str, Any]:
         maintenance.MaintenanceWanted,
         maintenance.Window,
         maintenance.Windows,
+        gate.Gate,
         shapes.Problem,
     )
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
@@ -41,7 +42,7 @@ def document(version: str) -> dict[str, Any]:
             "version": version,
             "description": "For programs on the same machine. Durations are in seconds, times in ISO 8601 UTC.",
         },
-        "paths": _paths(of) | _override(of) | _maintenance(of),
+        "paths": _paths(of) | _override(of) | _maintenance(of) | _gate(of),
         "components": {"schemas": components},
     }
 
@@ -65,6 +66,17 @@ def _paths(of: _Of) -> dict[str, Any]:
         "/api/v1/reload": {"post": _operation("reload", "Read the file again.", of[shapes.Reloaded], refused)},
         "/api/v1/openapi.json": {"get": _operation("openapi", "This document.", _OBJECT)},
     }
+
+
+def _gate(of: _Of) -> dict[str, Any]:
+    bake = {
+        "name": "bake",
+        "in": "query",
+        "description": "How long it must have been well: a duration from 1s to 1h.",
+        "schema": {"type": "string", "pattern": gate.BAKES, "default": "5m"},
+    }
+    summary = "Has this replica been well for a while? For deploys; on the public listener too."
+    return {"/api/v1/gate": {"get": _operation("gate", summary, of[gate.Gate]) | {"parameters": [bake]}}}
 
 
 def _override(of: _Of) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_what_makes_no_sense_is_as_if_nothing_were_left(tmp_path, monkeypatch, l
 def test_hooks_find_a_running_agent_by_itself(tmp_path):
     """Neither URL nor file: the folder says where, after a reload too, and a bad file in place changes nothing."""
     with agent(QUIET, f"--state-dir={tmp_path}") as one:
-        one.until("/readyz")
+        one.wait((tmp_path / addresses.NAME).exists)
         assert outrider("healthcheck", place=tmp_path).returncode == 0
         moved = free_port()
         one.file.write_text(one.file.read_text().replace(f":{one.public}'", f":{moved}'"))
@@ -67,7 +67,7 @@ def test_hooks_find_a_running_agent_by_itself(tmp_path):
 def test_an_agent_that_ended_is_not_taken_for_live(tmp_path):
     """What it left names an address where nobody answers: 69, and the address."""
     with agent(QUIET, f"--state-dir={tmp_path}") as one:
-        one.until("/readyz")
+        one.wait((tmp_path / addresses.NAME).exists)
     ended = outrider("healthcheck", place=tmp_path)
     assert (ended.returncode, f"127.0.0.1:{one.public}" in ended.stderr) == (69, True)
 
@@ -76,7 +76,7 @@ def test_an_agent_that_ended_is_not_taken_for_live(tmp_path):
 def test_an_agent_that_cannot_start_leaves_no_word(tmp_path):
     """A second one whose port is taken must not send the hooks of the first elsewhere."""
     with agent(QUIET, f"--state-dir={tmp_path}") as one:
-        one.until("/readyz")
+        one.wait((tmp_path / addresses.NAME).exists)
         left = (tmp_path / addresses.NAME).read_text()
         second = tmp_path / "second.yaml"
         second.write_text(one.file.read_text().replace(f":{one.admin}'", f":{one.otlp}'"))

@@ -62,7 +62,7 @@ def test_exactly_one_state_is_one(stage):
     metrics, see = stage
     see("S", path="pooled")
     states = {labels[2]: s.value for (name, labels), s in page(metrics).items() if name == "outrider_probe_state"}
-    assert states == {"unknown": 0, "up": 1, "degraded": 0, "down": 0, "stale": 0, "flapping": 0}
+    assert states == {"unknown": 0, "up": 1, "degraded": 0, "down": 0, "stale": 0, "flapping": 0, "maintenance": 0}
     assert page(metrics)["outrider_probe_up", ("db", "queue")].value == 1
 
 

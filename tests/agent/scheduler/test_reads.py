@@ -1,12 +1,14 @@
 """Who reads the facts about a dependency: what the file comes to, and what each attempt is told."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from agent.events import Outcome
 from agent.health.judge import Bound
 from agent.scheduler.reads import of_target, who_reads
+from probes.base import Kind, Measurement, Reading
 from probes.http import HttpProbe
 from probes.memory import MemoryProbe
 from probes.postgres import PostgresProbe
@@ -95,6 +97,29 @@ def test_the_reader_is_asked_at_each_attempt_and_only_for_auto():
     assert probes["auto"].reads == [True, False, True, False]
     assert probes["always"].reads == [True] * 4
     assert probes["never"].reads == [False] * 4
+
+
+def test_rates_wait_for_two_readings_in_a_row():
+    """The judge is told which attempts read: growth while another replica did is not this one's to judge."""
+    counters = [Measurement((Reading("deadlocks", value, kind=Kind.COUNTER),)) for value in (0.0, 900.0, 900.0)]
+    probe, turns = Scripted([counters[0], Measurement(), *counters[1:]]), [True, False, True, True]
+    limit = Bound("deadlocks", 5 / 60, above=True, outcome=Outcome.WARN, per_second=True)
+
+    async def main():
+        stage = Stage(reader=lambda _: turns.pop(0))
+        stage.scheduler.start(replace(planned(reads="auto"), bounds=(limit,)), lambda: probe)
+        await stage.play(40)
+        return [seen.outcome.value for seen in stage.seen]
+
+    assert run(main()) == ["pass"] * 4
+
+
+@pytest.mark.parametrize("change", [{"depends_on": ("network",)}, {"shared": True}, {"description": "ours"}])
+def test_what_a_verdict_makes_of_a_probe_needs_no_restart(change):
+    """Such words change nothing in how it is asked; another interval does."""
+    before = planned()
+    assert before.asks_like(replace(before, member=replace(before.member, **change)))
+    assert not before.asks_like(planned(interval=20.0))
 
 
 def test_who_reads_may_change_without_a_restart():
