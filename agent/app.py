@@ -58,7 +58,7 @@ class App:
         self.scheduler.reader, self.scheduler.stretch = self.replica.reads, self.replica.stretch
         self.metrics = ProbeMetrics(self.replica.views)
         self.slos = SloEngine()
-        self.alerts = AlertEngine(self.slos, state_of=self._state_of, explained_by=self.replica.explained_by)
+        self.alerts = AlertEngine(self.slos, state_of=self.replica.state_of, explained_by=self.replica.explained_by)
         self.outbox, self.relay = Outbox({}), Relay({})
         self.meeting = Meeting(
             self.guard,
@@ -226,10 +226,6 @@ class App:
                 self.outbox.post(notice)
             await asyncio.sleep(TICK)
 
-    def _state_of(self, probe: str) -> str:
-        view = self.replica.views().get(probe)
-        return str(view.state) if view else ""
-
     def _desk(self) -> Desk:
         return Desk(
             service=lambda: self.plan.file.service,
@@ -248,6 +244,7 @@ class App:
             group=self.replica.group,
             groups=self.replica.groups,
             weight=self.replica.weight,
+            company=self.replica.company,
             peerz=self.replica.peerz,
             peer_tokens=lambda: self.meeting.tokens,
             override=self.replica.overrides,

@@ -18,7 +18,7 @@ from agent.health.roots import ancestors, root
 from agent.health.state import Edge, State
 from agent.lifecycle import Lifecycle
 from agent.pulse import Pulse
-from agent.readiness.fleet import Fleet
+from agent.readiness.fleet import Company, Fleet
 from agent.readiness.groups import Group, GroupVerdict, decide_group
 from agent.readiness.override import Overrides
 from agent.readiness.policy import Verdict, unjudged
@@ -116,6 +116,11 @@ class Replica:
         """This replica's share of the traffic, in percent of an equal one."""
         return weight(self.views(), self.verdict(), time.monotonic(), self._ready_since)
 
+    def state_of(self, probe: str) -> str:
+        """What is believed of a probe; "" when there is none of this name."""
+        view = self.views().get(probe)
+        return str(view.state) if view else ""
+
     def explained_by(self, probe: str) -> str:
         """The probe whose being down explains that this one is; "" when it must answer for itself."""
         cause = root(probe, self.views())
@@ -134,6 +139,10 @@ class Replica:
     def shared(self) -> Mapping[str, float]:
         """The shared probes with their timeouts, in seconds."""
         return {each.name: each.timeout for each in self.board.members() if each.shared}
+
+    def company(self) -> Company | None:
+        """The other replicas, in numbers; None where nobody is asked."""
+        return self.fleet.company(time.monotonic())
 
     def wants_out(self) -> bool:
         """Whether it would leave for a shared reason, if the brake let it."""

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run both until CMD ends."""
-    from agent.supervise.child import refusal
+    from agent.supervise.child import NOT_FOUND, refusal
     from agent.supervise.pair import Pair, Settings, to_stderr
 
     log = _log(args.agent_log)
@@ -55,7 +55,9 @@ def main(args: argparse.Namespace) -> int:
     try:
         pair.start()
     except OSError as error:
-        raise Stop(f"cannot run {args.command[0]}: {error.strerror}", refusal(error)) from None
+        code = refusal(error)
+        why = "there is no such command; the first word after `--` is looked for in $PATH" if code == NOT_FOUND else ""
+        raise Stop(f"cannot run {args.command[0]}: {why or error.strerror}", code) from None
     return pair.run()
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from agent.cli.progress import Progress, printable
 HELP = "Wait until an agent says ready. Exit 0: it does; 1: it answers, but not so in time; 69: nobody ever answered."
 EVERY = 0.5  #: seconds between two questions
 LONGEST = 120.0  #: seconds of patience, unless told
+_WITHOUT_NUMBERS = re.compile(r"[\d.]+")  # a countdown is no change
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,10 @@ class Vigil:
         elif self.good_since is None:
             self.good_since = now
 
+    def left(self) -> float:
+        """Seconds that are left for one more question; never so few that it could not be answered."""
+        return max(0.1, self.started + self.longest - time.monotonic())
+
     def held(self, now: float) -> float:
         """Seconds for which it has been good without a break."""
         return 0.0 if self.good_since is None else now - self.good_since
@@ -72,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--probe", metavar="NAME", help="until this probe is up or degraded")
     what.add_argument("--group", metavar="NAME", help="until this group is ready by its own rule")
     add_patience(parser)
-    parser.add_argument("--stable", type=duration, default=0.0, metavar="DURATION", help="and stays so for (default: 0)")
+    parser.add_argument("--stable", type=duration, default=0.0, metavar="DURATION", help="and has been so for")
     parser.add_argument("--json", action="store_true", help="the result for programs")
 
 
@@ -89,7 +95,7 @@ def main(args: argparse.Namespace) -> int:
     what, path = target(args)
     progress = Progress(quiet=args.json)
     vigil = Vigil(args.longest, args.stable, time.monotonic())
-    good = until_good(lambda: look(base, path, args.timeout), vigil, what, progress)
+    good = until_good(lambda: look(base, path, min(args.timeout, vigil.left())), vigil, what, progress)
     spent = time.monotonic() - vigil.started
     code = OK if good else BAD if vigil.answered else UNREACHABLE
     if args.json:
@@ -152,12 +158,13 @@ def told(vigil: Vigil, what: str, *, good: bool, spent: float) -> list[str]:
         since = f", and has been for {words(vigil.stable)}" if vigil.stable else ""
         return [f"{what} after {words(spent)}{since}"]
     if vigil.last is None:
-        return [f"not {what} within {words(spent)}: {vigil.silence} any more"]
+        return [f"not {what} within {words(spent)}: it answered before, but now {vigil.silence}"]
     if vigil.last.good:
         held = words(vigil.held(vigil.started + spent))
         return [f"{what}, but within {words(spent)} not for {words(vigil.stable)} in a row: only for {held} now"]
-    hint = ["(reasons are told on listen.admin)"] if any("reason withheld" in line for line in vigil.last.reasons) else []
-    return [f"not {what} within {words(spent)}", *(f"  {reason}" for reason in vigil.last.reasons), *hint]
+    lines = [f"not {what} within {words(spent)}", *(f"  {reason}" for reason in vigil.last.reasons)]
+    withheld = any("reason withheld" in reason for reason in vigil.last.reasons)
+    return [*lines, "(reasons are told on listen.admin)"] if withheld else lines
 
 
 def _line(vigil: Vigil, what: str, now: float) -> tuple[str, object]:
@@ -167,7 +174,9 @@ def _line(vigil: Vigil, what: str, now: float) -> tuple[str, object]:
         return f"waiting for {what}: {vigil.silence} ({spent})", None
     if vigil.last.good:
         return f"{what}, for {words(vigil.held(now))} of {words(vigil.stable)} ({spent})", True
-    return f"waiting for {what}: {'; '.join(vigil.last.reasons)} ({spent})", vigil.last.reasons
+    return f"waiting for {what}: {'; '.join(vigil.last.reasons)} ({spent})", _WITHOUT_NUMBERS.sub(
+        "", "".join(vigil.last.reasons)
+    )
 
 
 def _document(base: str, what: str, vigil: Vigil, *, good: bool, spent: float) -> dict[str, object]:

@@ -24,6 +24,7 @@ from config.types import Url
 
 WINDOW = "70s"  #: of samples: two scrapes that are 30 s apart are always in it
 LIMIT = 1024 * 1024  #: bytes of an answer
+KEEPALIVE = 1.0  #: seconds a connection rests: for the second query, not for the next look
 
 _INFO, _ATTEMPTS, _WANTS_OUT = "outrider_peer_info", "outrider_probe_attempts_total", "outrider_peer_wants_out"
 _REFUSALS = (400, 401, 403, 405, 422)
@@ -114,7 +115,7 @@ class PrometheusWay:
 
     async def _query(self, query: str) -> list[_Series]:
         if self._session is None:
-            self._session = client_session(timeout=self._timeout, connections=1)
+            self._session = client_session(timeout=self._timeout, connections=1, keepalive=KEEPALIVE)
         try:
             async with asyncio.timeout(self._timeout):
                 body = await self._post(self._session, query)

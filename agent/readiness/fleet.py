@@ -29,6 +29,14 @@ class PeerView:
     attempts: Mapping[str, tuple[Attempted, ...]] = field(default_factory=dict)
 
 
+class Company(NamedTuple):
+    """How many other replicas there are, how many views of them are believed, and whether this one is on its own."""
+
+    known: int
+    fresh: int
+    isolated: bool
+
+
 @dataclass(slots=True)
 class Fleet:
     """Who there is beside us. `hear` and `count` write; everything else reads. `refresh` None: nobody is asked."""
@@ -76,6 +84,12 @@ class Fleet:
     def size(self, now: float) -> int:
         """How many replicas there are, this one included."""
         return 1 + max(self._others, len(self.fresh(now)))
+
+    def company(self, now: float) -> Company | None:
+        """Who there is, in numbers; None where nobody is asked."""
+        if self.refresh is None:
+            return None
+        return Company(self.size(now) - 1, len(self.fresh(now)), self.isolated(now))
 
     def isolated(self, now: float) -> bool:
         """Whether others are known to exist and none has answered for three refreshes."""

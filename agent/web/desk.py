@@ -9,6 +9,7 @@ from agent.health.board import View
 from agent.health.maintenance import Maintenance
 from agent.health.state import Edge
 from agent.lifecycle import Lifecycle
+from agent.readiness.fleet import Company
 from agent.readiness.groups import GroupVerdict
 from agent.readiness.override import Overrides
 from agent.readiness.policy import Verdict
@@ -49,8 +50,9 @@ class Desk:
 
     `verdict` takes the names of members to leave out. `live` is true while the agent's own loop turns. `pipeline`,
     `slos` and `alerts` are ready for JSON; `config` is the file in force, its secrets masked by their own types.
-    `weight`: this replica's share of the traffic, in percent. `peerz`: what peers are told, None without peers; then
-    `peer_tokens` says who may read it. `edges`: the changes of state of the last hour.
+    `weight`: this replica's share of the traffic, in percent. `company`: the other replicas, in numbers. `peerz`: what
+    they are told, None without peers; then `peer_tokens` says who may read it. `edges`: the changes of state of the
+    last hour.
     """
 
     service: Callable[[], str]
@@ -69,6 +71,7 @@ class Desk:
     group: Callable[[str], GroupVerdict | None] = _no_group
     groups: Callable[[], Sequence[str]] = tuple
     weight: Callable[[], int] = lambda: 100
+    company: Callable[[], Company | None] = lambda: None
     peerz: Callable[[], Mapping[str, Any] | None] = lambda: None
     peer_tokens: Callable[[], Any] = lambda: None
     edges: Callable[[], Sequence[Edge]] = tuple

@@ -62,17 +62,17 @@ async def until(condition, what="it", seconds=PATIENCE):
             if found:
                 return found, clock() - started
         await asyncio.sleep(0.01)
-    raise AssertionError(f"{what} never came within {seconds} s")
+    raise AssertionError(f"{what() if callable(what) else what} never came within {seconds} s")
 
 
 @dataclass
 class Replica:
     """A service of three lines, and the Outrider beside it. Tests break what it answers."""
 
-    port: int
-    agent: Agent
     check_port: int
     grpc_port: int
+    port: int = 0
+    agent: Agent | None = None
     app: int = 200  # the status of the service and of its own check
     health: int | None = None  # of the check alone
     cache: int = 200
@@ -102,23 +102,27 @@ async def replicas(number=3):
     async with contextlib.AsyncExitStack() as stack:
         made = [await stack.enter_async_context(_replica()) for _ in range(number)]
         for each in made:
-            await until(lambda each=each: get(each.agent.public, "/readyz"), "a ready replica")
+            log = each.agent.log
+            await until(
+                lambda each=each: get(each.agent.public, "/readyz"), lambda log=log: f"ready: {log.read_text()}"
+            )
         yield made
 
 
 @contextlib.asynccontextmanager
 async def _replica():
-    port, check, grpc = free_port(), free_port(), free_port()
-    listen = f"agent_check: '{HOST}:{check}', grpc_health: '{HOST}:{grpc}'"
-    with agent(FILE.format(host=HOST, port=port), listen=listen, readiness="ready_delay: 0s", drain="60s") as running:
-        replica = Replica(port, running, check, grpc)
-        runner = web.ServerRunner(web.Server(replica.answer))
-        await runner.setup()
-        await web.TCPSite(runner, HOST, port).start()
-        try:
+    replica = Replica(check_port=free_port(), grpc_port=free_port())
+    runner = web.ServerRunner(web.Server(replica.answer))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, 0).start()
+        replica.port = runner.addresses[0][1]
+        listen = f"agent_check: '{HOST}:{replica.check_port}', grpc_health: '{HOST}:{replica.grpc_port}'"
+        file = FILE.format(host=HOST, port=replica.port)
+        with agent(file, listen=listen, readiness="ready_delay: 0s", drain="60s") as replica.agent:
             yield replica
-        finally:
-            await runner.cleanup()
+    finally:
+        await runner.cleanup()
 
 
 async def get(port, path="/", **headers):

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from agent.demo.control import NO_DEMO, OK, UNKNOWN, ask, listening, runs
+from agent.demo.control import KEYS, NO_DEMO, OK, THERE_ARE, UNKNOWN, ask, listening, named, runs
 
 
 @pytest.fixture
@@ -82,3 +82,12 @@ async def test_a_demo_that_ends_meanwhile_is_no_success(path):
     server = await asyncio.start_unix_server(drop, path)
     async with server:
         assert (await asyncio.to_thread(ask, path, "break", "redis"))[0] == NO_DEMO
+
+
+def test_what_can_be_broken_has_its_names():
+    """Everything has a key of its own and stands in the list; the database is also what all share."""
+    assert named("shared") == named("postgres") == "postgres"
+    assert named("everything") is None
+    assert all(what in THERE_ARE and named(what) == what for what in KEYS)
+    assert len(set(KEYS.values())) == len(KEYS)
+    assert "q" not in KEYS.values()

@@ -10,18 +10,26 @@ from agent.demo import files
 from agent.demo.faults import FaultError, Faults
 from agent.demo.process import free_port, port_taken
 from agent.demo.stage import Stage
+from agent.demo.together import start_all
 
-_SERVERS = {"postgres": "postgres", "redis": "valkey", "service": "service", "upstream": "upstream"}
+
+def _servers(stage):
+    return {
+        "postgres": stage.postgres,
+        "private": stage.first.way,
+        "redis": stage.valkey,
+        "service": stage.first.service,
+        "upstream": stage.upstream,
+    }
 
 
 async def _start(stage):
-    for server in (stage.postgres, stage.valkey, stage.upstream, stage.service):
-        await stage.run(server.start)
+    await stage.run(lambda: start_all(list(_servers(stage).values())))
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
-    """Everything but Outrider, started as the demo starts it; each test leaves it whole."""
+    """The servers and the first replica without its Outrider; each test leaves it whole."""
     ports = files.Ports(free_port(), free_port(), free_port())
     stage = Stage(tmp_path_factory.mktemp("demo"), ports, lambda text: None)
     try:
@@ -34,8 +42,8 @@ def stage(tmp_path_factory):
 async def test_servers_stop_for_real_and_come_back(stage):
     """In place means: the process is gone and its port refuses. Doing it twice is no error."""
     faults = Faults(stage)
-    for what, name in _SERVERS.items():
-        port = getattr(stage, name).port
+    for what, server in _servers(stage).items():
+        port = server.port
         for _ in range(2):
             assert "refuses" in await faults.put(what, broken=True)
             assert faults.broken() == (what,)
@@ -50,8 +58,8 @@ async def test_servers_stop_for_real_and_come_back(stage):
 async def test_memory_is_really_allocated_and_given_back(stage):
     """Past the limit as the kernel counts it, twice without growing further, and below it afterwards."""
     faults = Faults(stage)
-    service = psutil.Process(stage.service.pid)
-    assert service.name() == files.process_name(stage.service.port)
+    service = psutil.Process(stage.first.service.pid)
+    assert service.name() == files.process_name(stage.first.service.port)
     assert service.memory_info().rss < 0.85 * files.MEMORY_LIMIT
     for _ in range(2):
         await faults.put("memory", broken=True)
@@ -77,6 +85,6 @@ async def test_a_fault_that_cannot_be_is_no_success(stage):
     await faults.put("service", broken=True)
     with pytest.raises(FaultError, match="mend service first"):
         await faults.put("memory", broken=True)
-    with socket.create_server(("127.0.0.1", stage.service.port)), pytest.raises(FaultError, match="in use"):
+    with socket.create_server(("127.0.0.1", stage.first.service.port)), pytest.raises(FaultError, match="in use"):
         await faults.put("service", broken=False)
     await faults.put("service", broken=False)

@@ -16,11 +16,16 @@ _URLS = {
 }
 
 
+_PEERS = ["http://127.0.0.1:9740", "http://127.0.0.1:2"]
+
+
 def test_outrider_has_its_default_ports():
-    """Scripts may rely on them: 9740, 9741, 4318."""
-    assert files.addresses(files.Ports(), {"service": "http://127.0.0.1:1"}) == {
+    """Scripts may rely on them: 9740, 9741, 4318 for the first; the others are named after it."""
+    assert files.addresses([files.Ports(), files.Ports(2, 3, 4)], {"service": "http://127.0.0.1:1"}) == {
         "outrider-1": "http://127.0.0.1:9740",
         "outrider-1-admin": "http://127.0.0.1:9741",
+        "outrider-2": "http://127.0.0.1:2",
+        "outrider-2-admin": "http://127.0.0.1:3",
         "otlp": "http://127.0.0.1:4318",
         "service": "http://127.0.0.1:1",
     }
@@ -32,16 +37,22 @@ def test_the_file_names_every_receiver():
         "webhook": {"type": "webhook", "url": "http://127.0.0.1:1/webhook"},
         "alertmanager": {"type": "alertmanager", "urls": "[http://127.0.0.1:2]"},
     }
-    text = files.demo_file(files.Ports(), "demo-8000", _URLS, receivers)
+    text = files.demo_file(files.Ports(), "demo-8000", _URLS, receivers, _PEERS)
     assert "    alertmanager: {type: alertmanager, urls: [http://127.0.0.1:2]}\n" in text
     assert "- to: [webhook, alertmanager]\n" in text
 
 
+def test_the_replicas_know_each_other():
+    """All listeners by their addresses; what they show each other is no secret of the file."""
+    text = files.demo_file(files.Ports(), "demo-8000", _URLS, {"webhook": {"type": "webhook"}}, _PEERS)
+    peers = yaml.safe_load(text)["readiness"]["peers"]
+    assert peers == {"urls": _PEERS, "token": "${PEERS_TOKEN}", "refresh": "1s"}
+
+
 def test_the_chart_lines_carry_the_whole_file():
     """What is copied into values.yaml says the same as what ran."""
-    text = files.demo_file(
-        files.Ports(), "demo-8000", _URLS, {"webhook": {"type": "webhook", "url": "http://127.0.0.1:1"}}
-    )
+    webhook = {"webhook": {"type": "webhook", "url": "http://127.0.0.1:1"}}
+    text = files.demo_file(files.Ports(), "demo-8000", _URLS, webhook, _PEERS)
     values = files.chart_lines(text).partition("# values.yaml\n")[2].partition("\n# templates")[0]
     assert yaml.safe_load(values)["outrider"]["config"] == yaml.safe_load(text)
 
@@ -58,14 +69,16 @@ def test_addresses_are_written_whole_for_the_user_alone(tmp_path):
 def test_the_folder_is_gone_afterwards(tmp_path):
     """Also when the demo fails, and also what a killed one left."""
     home = tmp_path / ".demo"
-    (home / "outrider").mkdir(parents=True)
-    (home / "outrider" / "server.log").touch()
+    for name in ("outrider-1", "service-3"):
+        (home / name).mkdir(parents=True)
+        (home / name / "server.log").touch()
+    (home / files.config_name(2)).touch()
     (home / files.CONTROL).touch()
 
     def fail():
         with files.folder(home):
             assert list(home.iterdir()) == []
-            files.write(home / files.FILE, "service: demo\n")
+            files.write(home / files.config_name(1), "service: demo\n")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -78,5 +91,5 @@ def test_what_is_the_users_stays(tmp_path):
     mine = tmp_path / "notes.txt"
     mine.touch()
     with files.folder(tmp_path):
-        files.write(tmp_path / files.FILE, "service: demo\n")
+        files.write(tmp_path / files.config_name(1), "service: demo\n")
     assert list(tmp_path.iterdir()) == [mine]

@@ -5,14 +5,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from agent.demo.glance import AlertGlance, LedgerGlance, ProbeGlance, SloGlance, glance, look
+from agent.demo.glance import AlertGlance, LedgerGlance, ProbeGlance, ReplicaGlance, SloGlance, glance, look
 from tests.demo.looks import broken, healthy
 
 
 def test_a_healthy_replica():
     """Every part of the answers finds its place, readings in words."""
     seen = glance(healthy())
-    assert (seen.verdict, seen.reasons, seen.uptime) == ("ready", (), 64.2)
+    assert (seen.replicas, seen.uptime) == ((ReplicaGlance("ready"),), 64.2)
     assert seen.probes[1] == ProbeGlance(
         "orders-db", "postgres", "up", "", 0.0021, ("connections used 18 %", "query 0.21 ms")
     )
@@ -24,7 +24,7 @@ def test_a_healthy_replica():
 def test_a_broken_replica():
     """Reason and phase of what is down, the alert that fires."""
     seen = glance(broken())
-    assert seen.verdict == "unready"
+    assert seen.replicas == (ReplicaGlance("unready", ("orders-db is down: connect_refused in connect",)),)
     assert seen.probes[1].reason == "connect_refused (connect)"
     assert seen.probes[2].reason == "threshold"
     assert seen.alerts == (AlertGlance("orders-db", "firing", "page"),)
@@ -38,7 +38,7 @@ def test_the_verdict_is_one_word(change, word):
     """Ready, degraded, unready or unjudged."""
     found = healthy()
     found["status"]["verdict"] |= change
-    assert glance(found).verdict == word
+    assert glance(found).replicas[0].verdict == word
 
 
 def test_what_cannot_be_said_is_left_out():
@@ -50,20 +50,28 @@ def test_what_cannot_be_said_is_left_out():
     assert (app.seconds, app.reason, app.readings) == (None, "", ())
 
 
-async def test_a_look_asks_everything_once():
-    """One look is five small requests to the admin API."""
-    answers = healthy()
-
+def _admin(answers):
     async def answer(request):
         return web.json_response(answers[request.match_info["name"]])
 
     app = web.Application()
     app.router.add_get("/api/v1/{name}", answer)
-    async with TestServer(app) as server, aiohttp.ClientSession() as session:
-        assert await look(session, str(server.make_url("")).rstrip("/")) == glance(answers)
+    return TestServer(app)
+
+
+def _url(server):
+    return str(server.make_url("")).rstrip("/")
+
+
+async def test_a_look_asks_every_replica_once(unused_tcp_port):
+    """Everything of the first, the verdict of the others; one that is away is silent, and hides nobody."""
+    async with _admin(healthy()) as first, _admin(broken()) as second, aiohttp.ClientSession() as session:
+        seen = await look(session, [_url(first), _url(second), f"http://127.0.0.1:{unused_tcp_port}"])
+    others = [ReplicaGlance("unready", ("orders-db is down: connect_refused in connect",)), ReplicaGlance("silent")]
+    assert seen == glance(healthy(), others)
 
 
 async def test_no_answer_is_no_look(unused_tcp_port):
-    """While Outrider is away there is nothing to show, and no traceback."""
-    async with aiohttp.ClientSession() as session:
-        assert await look(session, f"http://127.0.0.1:{unused_tcp_port}") is None
+    """While the first Outrider is away there is nothing to show, and no traceback."""
+    async with _admin(healthy()) as other, aiohttp.ClientSession() as session:
+        assert await look(session, [f"http://127.0.0.1:{unused_tcp_port}", _url(other)]) is None

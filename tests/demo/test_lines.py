@@ -3,7 +3,7 @@
 import aiohttp
 import pytest
 
-from agent.demo.glance import glance
+from agent.demo.glance import ReplicaGlance, glance
 from agent.demo.lines import Lines
 from agent.demo.sink import Sink
 from tests.demo.looks import broken, healthy
@@ -31,9 +31,10 @@ def test_the_first_look_is_told_in_full(lines, said):
     """A newcomer sees every probe with its readings, and the verdict."""
     lines.show(glance(healthy()))
     assert said == [
-        "app up: status 200 (ready: yes)",
-        "orders-db up: connections used 18 %, query 0.21 ms (ready: yes)",
-        "memory up: used 56 %, limit 128 MiB (ready: yes)",
+        "app up: status 200",
+        "orders-db up: connections used 18 %, query 0.21 ms",
+        "memory up: used 56 %, limit 128 MiB",
+        "replica 1 ready: yes",
     ]
 
 
@@ -53,13 +54,15 @@ def test_edges_are_told_there_and_back(lines, said):
     said.clear()
     lines.show(glance(broken()))
     assert said == [
-        "orders-db down: connect_refused (connect) (ready: no)",
-        "memory degraded: threshold (ready: no)",
+        "orders-db down: connect_refused (connect)",
+        "memory degraded: threshold",
+        "replica 1 ready: no: orders-db is down: connect_refused in connect",
         "alert orders-db firing (page)",
     ]
     said.clear()
     lines.show(glance(healthy()))
-    assert "orders-db up: connections used 18 %, query 0.21 ms (ready: yes)" in said
+    assert "orders-db up: connections used 18 %, query 0.21 ms" in said
+    assert "replica 1 ready: yes" in said
     assert said[-1] == "alert orders-db resolved"
 
 
@@ -70,16 +73,26 @@ def test_a_verdict_that_turns_alone_is_told(lines, said):
     draining = healthy()
     draining["status"]["verdict"] |= {"ready": False}
     lines.show(glance(draining))
-    assert said == ["ready: no"]
+    assert said == ["replica 1 ready: no"]
+
+
+def test_each_replica_is_told_of(lines, said):
+    """Whose verdict turned, to what, and why; the others are not said again."""
+    lines.show(glance(healthy(), [ReplicaGlance("ready"), ReplicaGlance("ready")]))
+    said.clear()
+    lines.show(glance(healthy(), [ReplicaGlance("degraded", ("a is down", "b is down")), ReplicaGlance("silent")]))
+    assert said == ["replica 2 ready: yes, degraded: a is down; b is down", "replica 3 does not answer"]
 
 
 def test_no_answer_is_told_once(lines, said):
-    """An Outrider that is away is one line, not one line per look."""
+    """An Outrider that is away is one line, not one line per look; its verdict is said again when it is back."""
     lines.show(glance(healthy()))
     said.clear()
     lines.show(None)
     lines.show(None)
     assert said == ["Outrider does not answer"]
+    lines.show(glance(healthy()))
+    assert said[1:] == ["replica 1 ready: yes"]
 
 
 async def test_an_alert_that_arrived_is_told_once(lines, said, sink):
@@ -100,4 +113,4 @@ def test_before_the_first_attempt_there_is_only_the_verdict(lines, said):
     for probe in starting["probes"]["probes"]:
         probe |= {"state": "unknown", "last": None, "readings": []}
     lines.show(glance(starting))
-    assert said == ["ready: no"]
+    assert said == ["replica 1 ready: no"]

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from rich.console import Console
 
-from agent.demo.glance import glance
+from agent.demo.glance import ReplicaGlance, glance
 from agent.demo.screen import Screen
 from agent.demo.sink import Sink
 from tests.demo.looks import broken, healthy
@@ -15,18 +15,26 @@ from tests.demo.looks import broken, healthy
 _ADDRESSES = {
     "outrider-1": "http://127.0.0.1:9740",
     "outrider-1-admin": "http://127.0.0.1:9741",
+    "outrider-2": "http://127.0.0.1:40110",
+    "outrider-2-admin": "http://127.0.0.1:40111",
     "webhook": "http://127.0.0.1:40123",
     "alertmanager": "http://127.0.0.1:40124",
 }
 
 
-def _draw(found, *, width=80, broken=(), encoding="utf-8", sink=None, keys=True, note="", working_on=""):
+_OTHERS = [ReplicaGlance("ready"), ReplicaGlance("silent")]
+_HELD = "orders-db is down: connect_refused in connect; 0 of 2 peers reached it since, so this replica stays"
+
+
+def _draw(
+    found, *, width=80, broken=(), encoding="utf-8", sink=None, keys=True, note="", working_on="", others=_OTHERS
+):
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     console = Console(file=file, width=width, height=40, force_terminal=False)
     faults = SimpleNamespace(broken=lambda: broken, working_on=working_on)
     screen = Screen(console, faults, sink or Sink(), _ADDRESSES, keys=keys)
     screen.note(note)
-    console.print(screen.picture(glance(found) if found else None))
+    console.print(screen.picture(glance(found, others) if found else None))
     file.flush()
     return file.buffer.getvalue().decode(encoding)
 
@@ -35,17 +43,21 @@ def test_a_healthy_screen():
     """Verdict, probes with readings, ledger, objective, keys and addresses, in 80 columns."""
     drawn = _draw(healthy())
     for part in (
-        "● READY",
+        "replica 1   ● READY            every probe is up",
+        "replica 2   ● READY",
+        "replica 3   ○ NO ANSWER",
+        "readings of replica 1, up 1 min 4 s",
         "orders-db  postgres  ● up",
         "connections used 18 %",
         "1,204 received = 1,190 delivered + 11 dropped + 3 queued",
         "orders-db 99.95%: 87.0% of the budget left, burning 23.1x",
-        "p postgres  r redis  s service  m memory  u upstream  q quit",
-        "http://127.0.0.1:9741/",
+        "p postgres  i private  r redis  s service  m memory  u upstream  q quit",
+        "http://127.0.0.1:9741/  :40111/",
         "http://127.0.0.1:40124",
     ):
         assert part in drawn
     assert max(map(len, drawn.splitlines())) <= 80
+    assert len(drawn.splitlines()) <= 24
 
 
 def test_a_broken_screen():
@@ -61,6 +73,19 @@ def test_a_broken_screen():
         "PostgreSQL is stopped: port 5 refuses",
     ):
         assert part in drawn
+
+
+def test_a_fault_of_all_is_said_once():
+    """The first replica says the whole reason, over as many lines as it takes; the others in one line each."""
+    found = healthy()
+    found["status"]["verdict"] |= {"status": "degraded", "reasons": [_HELD]}
+    others = [ReplicaGlance("degraded", (_HELD,)), ReplicaGlance("degraded", (_HELD.replace("0 of 2", "1 of 2"),))]
+    lines = _draw(found, others=others).splitlines()
+    assert "▲ READY, DEGRADED  orders-db is down" in lines[1]
+    assert " ".join(line[33:].strip() for line in lines[1:4]) == _HELD
+    assert lines[4].rstrip().endswith("▲ READY, DEGRADED  for the same reason")
+    assert lines[5].rstrip().endswith("…")
+    assert lines[6].strip() == ""
 
 
 async def test_what_reached_the_webhook_is_shown():
@@ -89,7 +114,7 @@ def test_without_keys_none_are_offered():
     """With input from a pipe only the other terminal can break anything."""
     drawn = _draw(healthy(), keys=False)
     assert "q quit" not in drawn
-    assert "make demo-break WHAT=postgres" in drawn
+    assert "make demo-break WHAT=shared" in drawn
 
 
 def test_work_in_progress_is_shown():

@@ -74,11 +74,33 @@ async def test_a_server_that_will_not_end_is_killed(empty, monkeypatch):
     assert not empty.valkey.running
 
 
+async def test_one_of_several_that_cannot_start_is_named(empty, said):
+    """Servers that start side by side fail as one does alone: which and why, and nothing stays of the others."""
+    ways = [replica.way for replica in empty.replicas]
+    with socket.create_server(("127.0.0.1", ways[1].port)):
+        with pytest.raises(ServerError, match=f"way cannot start: port {ways[1].port} is in use"):
+            await empty._start("three ways", *ways)
+        assert ways[0].running
+        await empty.close()
+    assert not ways[0].running
+    assert said[-1] == "failed\n"
+
+
+def test_no_two_servers_want_the_same_port(empty):
+    """Each replica has its own ports, its own way to the database, and knows all others."""
+    ports = [empty.postgres.port, empty.valkey.port, empty.upstream.port]
+    for each in empty.replicas:
+        ports += [each.way.port, each.service.port, each.ports.public, each.ports.admin, each.ports.otlp]
+        assert f":{each.way.port}/postgres" in empty.yaml(each)
+        assert all(mate.outrider.url in empty.yaml(each) for mate in empty.replicas)
+    assert len(set(ports)) == len(ports) == 18
+
+
 async def test_without_alertmanager_the_demo_says_so(empty, said, monkeypatch):
     """The alert then goes to the webhook alone, in the file and in the addresses."""
     monkeypatch.setattr(stage, "available", lambda: False)
     await empty._start_alertmanager()
     assert "Alertmanager is not installed" in said[0]
     assert "alertmanager" not in empty.addresses()
-    assert "- to: [webhook]\n" in empty.yaml()
+    assert "- to: [webhook]\n" in empty.yaml(empty.first)
     await empty.close()

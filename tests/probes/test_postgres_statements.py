@@ -70,7 +70,7 @@ async def test_a_cancelled_check_stops_its_query(postgres, admin):
 
 
 async def test_locked_catalogue(postgres):
-    """Statistics under a lock do not hang or fail the attempt: it is a warning; only a role that cannot be told fails it."""
+    """Statistics under a lock do not hang the attempt: it is a warning; a role that cannot be told fails it."""
     async with probing(postgres) as attempt, probing(postgres, role="primary") as needy:
         await attempt()
         await needy()

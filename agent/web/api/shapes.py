@@ -28,6 +28,27 @@ class Verdict(Struct, frozen=True, kw_only=True):
     draining: bool
     unjudged: Annotated[bool, Meta(description="No valid configuration is in force.")]
     held_open: Annotated[bool, Meta(description="A shared fault would have taken this replica out.")]
+    isolated: Annotated[bool, Meta(description="There are other replicas, and none of them answers.")]
+    returning_seconds: Annotated[Seconds, Meta(description="Until it is ready again after a dependency took it out.")]
+    overridden: Annotated[bool, Meta(description="A person's word counts for more than the probes.")]
+
+
+class Peers(Struct, frozen=True, kw_only=True):
+    """The other replicas, in numbers."""
+
+    known: int
+    fresh: Annotated[int, Meta(description="Of how many the view is believed now.")]
+    isolated: bool
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """One group of probes."""
+
+    ready: bool
+    status: Status
+    working: int
+    needed: int
+    members: tuple[str, ...]
 
 
 class Counts(Struct, frozen=True, kw_only=True):
@@ -49,6 +70,9 @@ class Overview(Struct, frozen=True, kw_only=True):
     drain_seconds_left: Annotated[float | None, Meta(description="Until the process may stop; null unless draining.")]
     verdict: Verdict
     probes: Counts
+    peers: Annotated[Peers | None, Meta(description="null: nobody is asked.")]
+    groups: dict[str, Group]
+    weight: Annotated[int, Meta(ge=1, le=100, description="Share of the traffic, in percent of an equal one.")]
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -100,6 +124,8 @@ class Probe(Struct, frozen=True, kw_only=True):
     available: Annotated[bool, Meta(description="What /readyz/NAME answers.")]
     when_down: Annotated[str, Meta(description="unready, degraded or ignore.")]
     shared: bool
+    depends_on: tuple[str, ...]
+    maintenance: Annotated[str, Meta(description="Which window it is in; empty outside.")]
     interval: Seconds
     timeout: Seconds
     thresholds: Thresholds

@@ -32,6 +32,9 @@ def status(desk: Desk) -> shapes.Overview:
             draining=verdict.draining,
             unjudged=verdict.unjudged,
             held_open=verdict.held_open,
+            isolated=verdict.isolated,
+            returning_seconds=round(verdict.returning, 3),
+            overridden=verdict.override is not None,
         ),
         probes=shapes.Counts(
             up=states[State.UP],
@@ -39,7 +42,29 @@ def status(desk: Desk) -> shapes.Overview:
             down=states[State.DOWN],
             unknown=states[State.UNKNOWN],
         ),
+        peers=_peers(desk),
+        groups=_groups(desk),
+        weight=desk.weight(),
     )
+
+
+def _peers(desk: Desk) -> shapes.Peers | None:
+    company = desk.company()
+    return shapes.Peers(**company._asdict()) if company else None
+
+
+def _groups(desk: Desk) -> dict[str, shapes.Group]:
+    found = {name: verdict for name in desk.groups() if (verdict := desk.group(name)) is not None}
+    return {
+        name: shapes.Group(
+            ready=each.ready,
+            status=each.status,
+            working=each.working,
+            needed=each.needed,
+            members=tuple(ruling.name for ruling in each.members),
+        )
+        for name, each in found.items()
+    }
 
 
 def probes(desk: Desk) -> shapes.Probes:
@@ -71,6 +96,8 @@ def _probe(desk: Desk, view: View, ruling: rules.Ruling | None) -> shapes.Probe:
         available=rules.available(view),
         when_down=member.when_down,
         shared=member.shared,
+        depends_on=member.depends_on,
+        maintenance=view.maintenance,
         interval=member.interval,
         timeout=member.timeout,
         thresholds=shapes.Thresholds(

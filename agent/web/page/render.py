@@ -36,6 +36,11 @@ def banner(status: shapes.Overview) -> Banner:
         return Banner("bad", "Draining", f"This replica takes no new traffic and may stop in {left}.")
     if verdict.unjudged:
         return Banner("calm", "Unjudged", "No valid configuration is in force, so nothing is judged. Traffic flows.")
+    if verdict.overridden:
+        word = "Ready" if verdict.ready else "Not ready"
+        return Banner("warn" if verdict.ready else "bad", word, "By a person's word, whatever the probes say.")
+    if not verdict.ready and verdict.returning_seconds:
+        return Banner("bad", "Returning", "All is well again. Replicas come back one after the other.")
     if not verdict.ready:
         if status.probes.unknown and not status.probes.down:
             return Banner("bad", "Starting", "Not every probe has answered yet. No traffic until then.")
@@ -74,6 +79,7 @@ def render(
 <main>
 {_banner(top, status.verdict.reasons)}
 {sections.probes(probes, status.time)}
+{sections.fleet(status.peers, status.groups)}
 {sections.slos(slos)}
 {sections.alerts(alerts, status.time)}
 {sections.pipeline(pipeline)}

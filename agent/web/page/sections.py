@@ -74,6 +74,27 @@ def _value(reading: shapes.Reading) -> str:
     return "unreadable" if reading.value is None else escape(number(reading.value, reading.unit))
 
 
+def fleet(peers: shapes.Peers | None, groups: Mapping[str, shapes.Group]) -> str:
+    """The other replicas, and the groups; nothing where there is neither."""
+    said = ""
+    if peers is not None:
+        tone = "bad" if peers.isolated else ""
+        alone = ": none answers" if peers.isolated else ""
+        said = f'<p class="{tone}">{peers.fresh} of {peers.known} other replicas are heard{alone}.</p>'
+    if not groups:
+        return _section("Fleet", said) if said else ""
+    table = _table(("Group", "State", "Working", "Needed", "Members"), map(_group, groups.items()), "groups")
+    return _section("Fleet and groups" if said else "Groups", said + table)
+
+
+def _group(named: tuple[str, shapes.Group]) -> Iterable[str]:
+    name, group = named
+    tone = "down" if not group.ready else "degraded" if group.status == "degraded" else "up"
+    word = "ready" if group.ready else "not ready"
+    link = f'<a href="/groups/{quote(name, safe="")}?verbose">{escape(name)}</a>'
+    return link, _state(tone, word), str(group.working), str(group.needed), escape(", ".join(group.members))
+
+
 def slos(items: Sequence[Mapping[str, Any]]) -> str:
     """One row per objective."""
     if not items:

@@ -26,7 +26,14 @@ def opened(**written):
     """The loop for what was written, and its fleet."""
     fleet = Fleet("me")
     peers = opening.peers(
-        Options(**written), service="shop", port=9740, fleet=fleet, own=dict, shared=dict, wants_out=bool, tokens=Tokens()
+        Options(**written),
+        service="shop",
+        port=9740,
+        fleet=fleet,
+        own=dict,
+        shared=dict,
+        wants_out=bool,
+        tokens=Tokens(),
     )
     return peers, fleet
 

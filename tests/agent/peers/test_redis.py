@@ -96,7 +96,7 @@ async def test_wish_and_attempts_arrive_and_no_attempt_looks_younger(valkey, ask
     assert view.wants_out
     assert [attempt.passed for attempt in view.attempts["db"]] == [False, True]
     for told, seen in zip(attempts, view.attempts["db"], strict=True):
-        assert told.started - 0.5 < seen.started <= told.started + 0.002  # ms of the server's clock
+        assert told.started - 3.0 < seen.started <= told.started + 0.002  # ms of the server's clock
     assert view.heard < time.monotonic() - 0.19
 
 
@@ -175,7 +175,9 @@ async def test_nothing_walks_over_the_keys_of_others(valkey, ask):
         for each in both * 2:
             await each.look()
     (stats,) = await ask(("INFO", "commandstats"))
-    used = {line.partition(":")[0].removeprefix("cmdstat_").partition("|")[0] for line in stats.split("\r\n")[1:] if line}
+    used = {
+        line.partition(":")[0].removeprefix("cmdstat_").partition("|")[0] for line in stats.split("\r\n")[1:] if line
+    }
     assert used <= {
         "time", "zcard", "set", "pexpireat", "zadd", "zremrangebyscore", "pexpire", "zrange", "pttl", "getrange", "del",
         "zrem", "client", "select", "config",
@@ -243,9 +245,12 @@ async def test_a_redis_that_dies_and_comes_back():
     """Its death isolates after three refreshes; when it is back, words are left and heard again without a restart."""
     with Valkey() as server:
         async with sights(server.url, "a", "me", refresh=0.1) as (a, me):
-            for each in (a, me, a, me):
-                await each.look()
-            assert heard(me.hear) == ["a"]
+
+            async def together():
+                await asyncio.gather(a.look(), me.look())
+                return heard(me.hear) == ["a"] and heard(a.hear) == ["me"]
+
+            await eventually(together)
             server.kill()
 
             async def isolated():
@@ -255,12 +260,7 @@ async def test_a_redis_that_dies_and_comes_back():
             await eventually(isolated)
             assert counts(me.hear)["failed"] >= 1
             server.start()
-
-            async def again():
-                await asyncio.gather(a.look(), me.look())
-                return heard(me.hear) == ["a"] and heard(a.hear) == ["me"]
-
-            await eventually(again)
+            await eventually(together)
 
 
 async def test_a_redis_that_is_away_is_not_hammered():
@@ -303,7 +303,9 @@ async def test_a_wrong_password_is_refused():
         pytest.param(b"+OK\r\n*2\r\n$1\r\n1\r\n$900000000\r\n", "malformed", id="a huge text in a list"),
         pytest.param(b"+OK\r\n*2\r\n$1\r\nx\r\n$1\r\ny\r\n:0\r\n", "malformed", id="a time that is none"),
         pytest.param(b"+OK\r\n*-1\r\n:0\r\n", "malformed", id="no time at all"),
-        pytest.param(b"+OK\r\n-NOPERM this user has no permissions to run the 'time' command\r\n:0\r\n", "refused", id="no TIME"),
+        pytest.param(
+            b"+OK\r\n-NOPERM this user has no permissions to run the 'time' command\r\n:0\r\n", "refused", id="no TIME"
+        ),
         pytest.param(b"+OK\r\n", "failed", id="closes"),
     ],
 )
@@ -347,6 +349,4 @@ async def test_a_fleet_with_two_refreshes_ages_each_by_its_own(valkey, ask):
         await me.look()
         await slow.way.aclose()
     (view,) = me.hear.fleet.fresh(time.monotonic())
-    assert abs(view.attempts["db"][0].started - began) < 1.0
-
-
+    assert abs(view.attempts["db"][0].started - began) < 5.0  # by the reader's own refresh it would be a minute

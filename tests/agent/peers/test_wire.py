@@ -34,7 +34,9 @@ def test_an_attempt_never_looks_younger_than_it_is():
 def test_only_the_newest_eight_attempts_of_a_day_are_told():
     """A long memory neither makes the document long nor tells of yesterday."""
     attempts = [Attempted(float(second), True) for second in (-90000, *range(80, 92))]
-    assert [age for age, _ in wire.document("a", False, {"db": attempts}, 100.0)["probes"]["db"]] == list(range(16, 8, -1))
+    assert [age for age, _ in wire.document("a", False, {"db": attempts}, 100.0)["probes"]["db"]] == list(
+        range(16, 8, -1)
+    )
     assert wire.document("a", False, {"db": attempts[:1]}, 100.0)["probes"]["db"] == []
 
 

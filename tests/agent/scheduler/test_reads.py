@@ -52,7 +52,7 @@ def test_what_a_person_wrote_stands(wanted):
     ids=lambda value: getattr(value, "reading", value),
 )
 def test_no_reader_leaves_alone_for_what_is_true_for_all(limit, reads):
-    """A reading of the dependency, or the time that reading takes, can only make a replica down that all of them read."""
+    """What may make a replica down by a reading, or by the time that reading takes, is read by each of them."""
     assert comes_to("auto", limit) == reads
 
 

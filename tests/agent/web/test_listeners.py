@@ -235,7 +235,7 @@ class _Waiting:
     go_on: asyncio.Event
 
     def __init__(self, _):
-        self.live = self.started = self.status = self.member = self.ready
+        self.live = self.started = self.status = self.member = self.group = self.ready
 
     async def ready(self, _):
         self.asked.set()
