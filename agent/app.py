@@ -184,7 +184,7 @@ class App:
     async def _probe(self, plan: Plan) -> list[str]:
         for name, planned in plan.probes.items():
             if name in self._running and self._running[name] != planned and self._running[name].asks_like(planned):
-                self.replica.board.amend(planned.member)
+                self.scheduler.amend(planned)
                 self._running[name] = planned
         gone, new = difference(self._running, plan.probes)
         await self.scheduler.stop(gone)

@@ -186,7 +186,7 @@ def _probe(file: File, name: str, entry: ProbeEntry, problems: Problems) -> Plan
     )
     pace = Pace(float(entry.interval), float(entry.fast_interval), float(entry.slow_interval), float(entry.fresh_every))
     known = entry.shared and file.readiness.peers is not None
-    strict = file.readiness.fail_on_degraded
+    strict = file.readiness.fail_on_degraded or any(each.fail_on_degraded for each in file.groups.values())
     reads = who_reads(entry.readings, cls, bounds, fleet=known, fail_on_degraded=strict)
     return Planned(member, pace, bounds, options, cls, file.service, entry.invert, _FAMILIES[entry.family], reads)
 

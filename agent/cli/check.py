@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from agent.assemble import Plan
 from agent.cli import OK
 from agent.cli.open import add_config, open_plan
+from agent.scheduler.reads import of_target
 from agent.scheduler.tasks import Planned
 from agent.scheduler.timetable import JITTER
 from agent.slo import lint
@@ -80,6 +81,7 @@ def warnings(plan: Plan) -> Iterator[str]:
                 f"at once. Write `shared: true`, or `when_down: degraded`."
             )
         yield from _shared_warnings(plan, planned)
+        yield from _unread(planned)
     for objective in plan.objectives:
         yield from lint.findings(objective)
     if plan.file.state_dir is None:
@@ -125,6 +127,13 @@ def _shared_warnings(plan: Plan, planned: Planned) -> Iterator[str]:
             f"{member.name} is shared and `readiness.fail_on_degraded` is true: its outage takes every replica out at "
             f"once. Write `when_down: unready`, which asks the peers, or `when_down: ignore`."
         )
+
+
+def _unread(planned: Planned) -> Iterator[str]:
+    """Thresholds that can never be crossed."""
+    for bound in planned.bounds:
+        if planned.reads == "never" and of_target(planned.cls, bound.reading):
+            yield f"{planned.member.name} has a threshold on {bound.reading} and `readings: never`: it is never read."
 
 
 def _local(planned: Planned) -> bool:

@@ -114,7 +114,7 @@ class Screen:
         for heading in ("probe", "type", "state"):
             table.add_column(heading, no_wrap=True, min_width=widest.get(heading, len("postgres")))
         table.add_column("took", no_wrap=True, justify="right", min_width=len("0.12 ms"))
-        heading = f"readings of replica 1, up {units.seconds(int(seen.uptime))}"
+        heading = f"replica 1, up {units.seconds(int(seen.uptime))}"
         table.add_column(heading, no_wrap=True, overflow="ellipsis" if self._unicode else "crop", ratio=1)
         for probe in seen.probes:
             style, _, _ = _LOOK[probe.state]

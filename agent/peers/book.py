@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from agent.peers.way import SAMPLE
@@ -36,13 +37,14 @@ class Book:
 
     def update(self, bases: Iterable[Base]) -> None:
         """These addresses there are now; what is known of those that stay is kept."""
-        self._bases = list(dict.fromkeys(bases))[:MOST]
-        staying = {base.url for base in self._bases}
-        self._known = {url: known for url, known in self._known.items() if url in staying}
+        self._bases = list({base.url: base for base in islice(bases, MOST)}.values())
+        there = {base.url for base in self._bases}
+        self._known = {url: known for url, known in self._known.items() if url in there}
 
     def note(self, url: str, identity: str, now: float) -> None:
-        """This replica answers at this address."""
-        self._known[url] = _Known(identity, now)
+        """This replica answers at this address; one that has left the list meanwhile is passed over."""
+        if any(base.url == url for base in self._bases):
+            self._known[url] = _Known(identity, now)
 
     def choose(self, now: float) -> list[str]:
         """Some others at random, each at one of its addresses; now and then the own one too."""

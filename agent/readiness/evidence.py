@@ -14,14 +14,16 @@ RECENT_SECONDS = 60.0
 RECENT_INTERVALS = 3
 #: Of the peers' attempts that count, at most one in so many failed.
 FAILED_AT_MOST = 10
+#: Whether the others tried since is asked of the newest views: an older one could not know yet.
+NEWEST = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
     """What the fresh views say of one dependency since our own first failure.
 
-    `views`: how many there are; `asked`: how many of them tried since; `reached`: how many of those passed at least
-    once; `attempts` and `failed` are over all of them.
+    `views`: how many there are, the newest alone; `asked`: how many of them tried since; `reached`: how many of those
+    passed at least once. `attempts` and `failed` are over all that are fresh: the more, the surer.
     """
 
     views: int = 0
@@ -40,12 +42,11 @@ def tally(views: Iterable[PeerView], probe: str, since: float, recent: float) ->
     """Count the attempts that started after `since` and after `recent` (monotonic seconds)."""
     found: list[Sequence[bool]] = [
         [each.passed for each in view.attempts.get(probe, ()) if each.started > since and each.started > recent]
-        for view in views
+        for view in sorted(views, key=lambda view: view.heard)
     ]
-    tried = [passes for passes in found if passes]
-    attempts = sum(map(len, tried))
-    passed = sum(map(sum, tried))
-    return Tally(len(found), len(tried), sum(map(any, tried)), attempts, attempts - passed)
+    newest = found[-NEWEST:]
+    attempts, passed = sum(map(len, found)), sum(map(sum, found))
+    return Tally(len(newest), sum(map(bool, newest)), sum(map(any, newest)), attempts, attempts - passed)
 
 
 @dataclass(slots=True)

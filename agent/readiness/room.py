@@ -77,7 +77,7 @@ class Readiness:
             if view is None or view.state is not State.DOWN:
                 known.doubt = Doubt()
                 continue
-            recent = now - max(RECENT_SECONDS, RECENT_INTERVALS * view.member.interval)
+            recent = now - max(RECENT_SECONDS, RECENT_INTERVALS * max(view.member.interval, view.stretch))
             began = view.since if view.first_failure is None else view.first_failure
             if known.doubt.weigh(tally(fresh, name, began, recent), now):
                 due.append(name)

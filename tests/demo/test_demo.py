@@ -141,7 +141,7 @@ def test_the_demo_from_start_to_end(tmp_path):
         _until(lambda: verdict()["status"] == "healthy")
 
         assert demo.order("break", "postgres")[0] == 0
-        _until(lambda: state("orders-db") == "down" and not verdict()["ready"])
+        _until(lambda: state("orders-db") == "down" and verdict()["status"] == "degraded")
 
         # The alert needs half a minute: meanwhile the service and the spans.
         assert demo.order("break", "service")[0] == 0
@@ -167,12 +167,55 @@ def test_the_demo_from_start_to_end(tmp_path):
         _ends(demo, signal.SIGINT)
         out.seek(0)
         told = out.read()
-    assert "orders-db down: connect_refused (connect) (ready: no)" in told
-    assert "PostgreSQL is stopped" in told
+    assert "orders-db down: connect_refused (connect)\n" in told
+    assert "PostgreSQL, which all replicas share, is stopped" in told
     assert "alert orders-db firing (page)" in told
     assert "type: postgres" in told
     assert 'include "outrider.sidecar.containers"' in told
     assert "Traceback" not in told
+
+
+class _Fleet:
+    """The verdicts of the three replicas, and which of them was ever seen unready since the last fault."""
+
+    def __init__(self, at):
+        self._admins = [at[f"outrider-{number}-admin"] for number in (1, 2, 3)]
+        self.left = set()
+
+    def verdicts(self):
+        found = [_get(f"{admin}/api/v1/status")["verdict"] for admin in self._admins]
+        self.left |= {number for number, verdict in enumerate(found, start=1) if not verdict["ready"]}
+        return found
+
+    def until(self, *wanted, said=""):
+        """Until the three verdicts are those, in words, and each that is not healthy says so; their reasons."""
+
+        def there():
+            found = self.verdicts()
+            troubled = ["; ".join(verdict["reasons"]) for verdict in found if verdict["status"] != "healthy"]
+            return [each["status"] for each in found] == list(wanted) and all(said in each for each in troubled)
+
+        _until(there)
+
+
+def test_is_it_me_or_is_it_everyone(tmp_path):
+    """A fault of all takes nobody out, at its onset or its end; a fault of one takes that one out, and it comes back."""
+    with _demo(tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as demo:
+        fleet = _Fleet(demo.wait_started())
+        fleet.until("healthy", "healthy", "healthy")
+        assert demo.order("break", "shared")[0] == 0
+        fleet.until("degraded", "degraded", "degraded", said="0 of 2 peers reached it since")
+        assert demo.order("mend", "shared")[0] == 0
+        fleet.until("healthy", "healthy", "healthy")
+        assert fleet.left == set()
+
+        code, sentence = demo.order("break", "private")
+        assert (code, sentence[:38]) == (0, "replica 1 is cut off from PostgreSQL: ")
+        fleet.until("unhealthy", "healthy", "healthy", said="2 of 2 peers reached it since")
+        assert demo.order("mend", "private")[0] == 0
+        fleet.until("healthy", "healthy", "healthy")
+        assert fleet.left == {1}
+        _ends(demo, signal.SIGTERM)
 
 
 def _ends(demo, number):
@@ -200,6 +243,9 @@ def test_in_a_terminal_keys_break_and_mend(tmp_path):
         screen.wait_for("READY, DEGRADED")
         os.write(ours, b"r")
         screen.wait_for("Valkey runs again")
+        os.write(ours, b"i")
+        screen.wait_for("replica 1 is cut off from PostgreSQL")
+        screen.wait_for("NOT READY")
         os.write(ours, b"q")
         screen.wait_for('include "outrider.sidecar.volumes"')
         assert "nothing is left behind" in screen.seen
@@ -267,7 +313,7 @@ def test_what_is_killed_leaves_no_process(tmp_path):
         next(child for child in demo.children if "run" in child.cmdline()).kill()
         _, told = demo.process.communicate(timeout=_ENDS_WITHIN)
         assert demo.process.returncode == 70
-        assert told.startswith("outrider demo: Outrider ended by itself")
+        assert re.match(r"outrider demo: Outrider of replica [123] ended by itself", told)
         assert demo.nothing_left()
 
 
@@ -289,7 +335,7 @@ def test_a_port_in_use_names_port_and_setting(tmp_path):
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (["--break", "everything"], 64, "postgres, redis, service, memory, upstream"),
+        (["--break", "everything"], 64, "there are shared (or postgres), private, redis, service, memory, upstream"),
         (["--mend", "redis"], 69, "no demo runs in this folder"),
         (["--public", "web"], 64, "write a number from 1 to 65535"),
     ],

@@ -46,7 +46,7 @@ def test_a_healthy_screen():
         "replica 1   ● READY            every probe is up",
         "replica 2   ● READY",
         "replica 3   ○ NO ANSWER",
-        "readings of replica 1, up 1 min 4 s",
+        "replica 1, up 1 min 4 s",
         "orders-db  postgres  ● up",
         "connections used 18 %",
         "1,204 received = 1,190 delivered + 11 dropped + 3 queued",

@@ -41,13 +41,13 @@ def _refuses(port):
 
 
 async def _until(true):
-    """pytest's own timeout is the deadline."""
+    """Until it is; the test's timeout is the deadline."""
     while not true():
         await asyncio.sleep(0.02)
 
 
 def test_it_carries_both_ways(way, target):
-    """What is sent by it arrives whole, a megabyte as well, on every connection of many."""
+    """What is sent by it arrives whole, on one of several connections as on another."""
     assert way.url == target.url.replace(str(target.port), str(way.port))
     with _connect(way.port) as one, _connect(way.port) as other:
         one.sendall(b"SET big %b\r\n" % (b"x" * 60_000))

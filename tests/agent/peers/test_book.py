@@ -75,6 +75,7 @@ def test_what_left_the_list_is_forgotten_and_a_list_has_an_end():
     fleet = book(*bases(3))
     fleet.note(bases(3)[0].url, "me", 0.0)
     fleet.update(bases(3)[1:])
+    fleet.note(bases(3)[0].url, "me", 1.0)  # its answer was on the way when it left
     fleet.update(bases(3))
     assert fleet.others() == 3
     fleet.update(bases(MOST + 500))

@@ -1,7 +1,7 @@
 """From scraped counters to attempts: none too young, none twice, no failure lost."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.peers.deltas import attempts, grown, wanted
@@ -68,6 +68,7 @@ def test_the_newest_value_says_whether_it_wants_out():
     assert not wanted([])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0.1, 9.9), st.booleans()), max_size=30), st.floats(0.0, 5.0))
 def test_no_attempt_looks_younger_than_it_was(made, timeout):
     """Whatever is made and whenever it is scraped: as many failures as there were (up to 8), each placed too early."""

@@ -84,13 +84,10 @@ def test_silence_is_one_line_and_its_end_another(caplog):
     """Not one per failed request: when the last view is too old, and when the first is heard again."""
     caplog.set_level(logging.INFO)
     peers, samples = play(Told(lambda second: None if 10 <= second < 60 else ("a", "b")), 70)
+    consequence = "whatever is shared is taken to be down for everyone"
     lines = [(record.levelname, record.getMessage()) for record in caplog.records]
     assert lines == [
-        (
-            "WARNING",
-            "peers: none of 3 other replicas answers (10.0.0.3:9740 cannot be reached); "
-            "whatever is shared is taken to be down for everyone",
-        ),
+        ("WARNING", f"peers: none of 3 other replicas answers (10.0.0.3:9740 cannot be reached); {consequence}"),
         ("INFO", "peers: other replicas are heard again, after 44 s"),  # silent since 8, too old at 16
     ]
     assert samples["outrider_peers_isolated"] == {(): 0}
