@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import time
 from collections.abc import Iterator
 
 from agent.assemble import Plan
@@ -102,6 +103,7 @@ def _readiness(plan: Plan) -> Iterator[str]:
         }[peers.way]
         yield f"The other replicas are heard every {peers.refresh}, {where}."
         yield f"All replicas together ask a shared target at most {peers.rate}."
+    yield from (window.sentence(time.time()) for window in plan.windows)
     for name, group in plan.groups.items():
         yield f"/groups/{name} is 200 while {group.needed} of {', '.join(group.members)} work."
 

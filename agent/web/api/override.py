@@ -54,7 +54,7 @@ class OverrideApi:
 
     async def get(self, call: Call) -> web.Response:
         """What is in force."""
-        return self._now(call)
+        return self._told(call, self._desk.now())
 
     async def set(self, call: Call) -> web.Response:
         """Put one in force, in place of what was."""
@@ -68,20 +68,20 @@ class OverrideApi:
         self._desk.override.set(Override(wanted.ready, now + length, reason, by, ends))
         forced = "ready" if wanted.ready else "unready"
         _logger.warning("override: %s for %s, asked for by %s: %s", forced, Duration(length), by, reason)
-        return self._now(call)
+        return self._told(call, now)
 
     async def clear(self, call: Call) -> web.Response:
         """Let the members decide again; where they do already nothing changes."""
-        if self._desk.override.clear(self._desk.now()):
-            _logger.info("override ended by %s", who(call.request))
-        return self._now(call)
-
-    def _now(self, call: Call) -> web.Response:
         now = self._desk.now()
+        if self._desk.override.clear(now):
+            _logger.info("override ended by %s", who(call.request))
+        return self._told(call, now)
+
+    def _told(self, call: Call, now: float) -> web.Response:
         current = self._desk.override.current(now)
         if current is None:
             return as_json(call, OverrideNow(override=None))
-        left = max(0.0, round(current.until - now, 3))
+        left = round(current.until - now, 3)
         until = datetime.fromtimestamp(round(self._desk.moment(current.until), 3), UTC)
         told = OverrideInForce(
             ready=current.ready, reason=current.reason, by=current.by, until=until, seconds_left=left

@@ -309,7 +309,7 @@ class Typed:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(ROOT)
-            os.execvpe(command[0], command, os.environ | {"PS1": "$ ", "TERM": "dumb"})
+            os.execvpe(command[0], command, os.environ | {"PS1": "$ ", "TERM": "dumb", "OUTRIDER_CONFIG": "/nowhere"})
         self.seen = ""
 
     def type(self, text):
@@ -382,7 +382,8 @@ def test_a_shell_can_stop_and_continue_it(terminal):
     """Ctrl-Z stops it as a job, `fg` brings it back to the foreground, and the shell has the terminal at the end."""
     one = terminal("bash", "--norc", "--noprofile", "-i")
     one.expect(r"\$ ")
-    one.type(" ".join([*EXEC, "-c", "/nowhere", "--agent-log", "none", "--", "cat"]) + "\n")
+    one.type(" ".join([*EXEC, "--agent-log", "none", "--", "sh", "-c", "'echo star\"\"ted; exec cat'"]) + "\n")
+    one.expect("started")
     one.type("one\n")
     one.expect(r"one\r\none\r\n")
     one.type("\x1a")
@@ -391,7 +392,7 @@ def test_a_shell_can_stop_and_continue_it(terminal):
     one.type("echo between\n")
     one.expect(r"between\r\nbetween")
     one.type("fg\n")
-    one.expect(r"cat\r\n")
+    one.expect(r"exec cat'\r\n")
     one.type("two\n")
     one.expect(r"two\r\ntwo\r\n")
     one.type("\x04")
