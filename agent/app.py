@@ -87,6 +87,7 @@ class App:
             self.guard.start("pulse", self.pulse.run)
             await self._apply(self.plan, judged=self.judged)
             self.lifecycle.configured = True
+            self.replica.weigh()
             await asyncio.to_thread(self.source.in_force)
             # What start-up made lives as long as we do: a full collection that walks it would stall the loop 6 to 8 ms.
             gc.collect()

@@ -3,6 +3,7 @@
 The rooms behind it are pure; here they meet the real time. The app hands in what happens, the web room reads.
 """
 
+import logging
 import random
 import secrets
 import time
@@ -21,10 +22,12 @@ from agent.pulse import Pulse
 from agent.readiness.fleet import Company, Fleet
 from agent.readiness.groups import Group, GroupVerdict, decide_group
 from agent.readiness.override import Overrides
-from agent.readiness.policy import Verdict, unjudged
+from agent.readiness.policy import Verdict, starting, unjudged
 from agent.readiness.room import Readiness
 from agent.readiness.weight import weight
 from exporters.base import Sample
+
+log = logging.getLogger(__name__)
 
 
 class Replica:
@@ -39,6 +42,7 @@ class Replica:
         self._rate = 0.0  # attempts a second of the whole fleet on one shared target; 0: as many as they like
         self._judged = False
         self._ready_since: float | None = None
+        self._changes = 0  # of the verdict that was told
 
     def configure(self, plan: Plan, *, judged: bool) -> None:
         """Put a plan in force. `judged` False: there is no valid file, and nothing is judged."""
@@ -71,10 +75,7 @@ class Replica:
         views, now = self.views(), time.monotonic()
         for name in self._room.weigh(views, now, chance=random.random()):
             self._poke(name)
-        if not self.verdict().ready:
-            self._ready_since = None
-        elif self._ready_since is None:
-            self._ready_since = now
+        self.verdict()
 
     def forget(self, name: str) -> None:
         """A probe is gone from the file."""
@@ -95,9 +96,15 @@ class Replica:
         """May this replica get traffic, now."""
         now, draining = time.monotonic(), self._lifecycle.draining
         override = self.overrides.current(now)
+        if not self._lifecycle.configured:
+            return starting()
         if not self._judged:
-            return unjudged(draining=draining, override=override)
-        return self._room.verdict(self.views(), now, draining=draining, exclude=exclude, override=override)
+            found = unjudged(draining=draining, override=override)
+        else:
+            found = self._room.verdict(self.views(), now, draining=draining, exclude=exclude, override=override)
+        if not exclude:
+            self._keep(found, now)
+        return found
 
     def group(self, name: str) -> GroupVerdict | None:
         """The verdict over one group; None when there is none of this name. One that drains is ready for nothing."""
@@ -163,11 +170,23 @@ class Replica:
         """The verdict, for the metrics page."""
         verdict = self.verdict()
         yield "outrider_ready", [Sample((), float(verdict.ready))]
+        yield "outrider_ready_changes_total", [Sample((), self._changes)]
         yield "outrider_readiness_brake_open", [Sample((), float(verdict.held_open))]
         yield "outrider_readiness_overridden", [Sample((), float(verdict.override is not None))]
         yield "outrider_unjudged", [Sample((), float(verdict.unjudged))]
         yield "outrider_draining", [Sample((), float(verdict.draining))]
         yield "outrider_group_ready", [Sample((name,), float(self._group_ready(name))) for name in self._groups]
+
+    def _keep(self, verdict: Verdict, now: float) -> None:
+        """Remember since when it is ready, and tell each change once: no verdict that anybody got goes untold."""
+        if verdict.ready is (self._ready_since is not None):
+            return
+        self._ready_since = now if verdict.ready else None
+        self._changes += 1
+        if verdict.ready:
+            log.info("this replica is ready")
+        else:
+            log.warning("this replica is unready: %s", "; ".join(verdict.reasons))
 
     def _group_ready(self, name: str) -> bool:
         group = self.group(name)

@@ -86,6 +86,11 @@ METRICS = _table(
         ("probe",),
     ),
     Metric("outrider_ready", "gauge", "1 while this replica says it may get traffic."),
+    Metric(
+        "outrider_ready_changes_total",
+        "counter",
+        "Changes of outrider_ready since the start, which is unready; those between two scrapes too.",
+    ),
     Metric("outrider_live", "gauge", "1 while the agent's own loop turns."),
     Metric("outrider_readiness_brake_open", "gauge", "1 while readiness is held open against a shared fault."),
     Metric("outrider_readiness_overridden", "gauge", "1 while a person's word counts for more than the members."),

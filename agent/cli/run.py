@@ -89,6 +89,7 @@ async def _serve(args: argparse.Namespace, opened: Opened, logs: Logs) -> None:
     configuration = Configuration(args.config, opened, logs, args.state_dir)
     source = Source(configuration.read, opened.seen, configuration.files, configuration.masked, configuration.in_force)
     app = App(opened.plan, source, judged=opened.judged)
+    configuration.led.tell(float(opened.plan.file.readiness.drain))  # before anybody may find it ready
     configuration.led.obey(app.lifecycle.drain, app.end, app.stop)
     await app.run()
     if await _unending():

@@ -147,7 +147,7 @@ def until_good(ask_once: Callable[[], Answer], vigil: Vigil, what: str, progress
         if enough or not pause:
             progress.clear()
             return enough
-        text, change = _line(vigil, what, now)
+        text, change = line(vigil, what, now)
         progress.show(text, change)
         time.sleep(pause)
 
@@ -167,7 +167,7 @@ def told(vigil: Vigil, what: str, *, good: bool, spent: float) -> list[str]:
     return [*lines, "(reasons are told on listen.admin)"] if withheld else lines
 
 
-def _line(vigil: Vigil, what: str, now: float) -> tuple[str, object]:
+def line(vigil: Vigil, what: str, now: float) -> tuple[str, object]:
     """Where it stands, and what of that is a change worth a line."""
     spent = words(now - vigil.started)
     if vigil.last is None:

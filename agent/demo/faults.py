@@ -44,12 +44,12 @@ class Faults:
         self._one_at_a_time = asyncio.Lock()
         first = stage.first
         known = (
-            _stopped("postgres", "PostgreSQL, which all replicas share,", stage.postgres),
+            _stopped("postgres", "PostgreSQL", stage.postgres, shared=True),
             _cut(first),
-            _stopped("redis", "Valkey, which all replicas share,", stage.valkey),
+            _stopped("redis", "Valkey", stage.valkey, shared=True),
             _stopped("service", f"the sample service of {first.title}", first.service),
             _Memory(first).fault(),
-            _stopped("upstream", "the OTLP upstream", stage.upstream),
+            _stopped("upstream", "the OTLP upstream", stage.upstream, shared=True),
         )
         self.known = {fault.what: fault for fault in known}
         self.working_on = ""  #: what is being broken or mended at this moment
@@ -80,11 +80,12 @@ class Faults:
         return fault.broken_text if broken else fault.mended_text
 
 
-def _stopped(what: str, title: str, server: Server) -> Fault:
-    """The fault of a server that is not there."""
+def _stopped(what: str, title: str, server: Server, *, shared: bool = False) -> Fault:
+    """The fault of a server that is not there. `shared`: all replicas use it."""
+    whose = " for all replicas" if shared else ""
     return _ended(
         what,
-        f"{title} is stopped: port {server.port} refuses",
+        f"{title} is stopped{whose}: port {server.port} refuses",
         f"{title} runs again on port {server.port}",
         server,
     )

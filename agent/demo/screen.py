@@ -40,7 +40,7 @@ _VERDICT = {
 _PLAIN = {"ready": ("every probe is up: it may get traffic",), "silent": ("its Outrider does not answer",)}
 _MANY_QUEUED = 20  # spans; the service makes about ten in a second
 _LABEL = len("alertmanager")  # the widest one on the left
-_WIDEST = len("* READY, DEGRADED ")
+_WIDEST = len(" * READY, DEGRADED ")
 _HINT = "from another terminal: make demo-break WHAT=shared, demo-mend WHAT=shared"
 
 

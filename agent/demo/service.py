@@ -36,6 +36,7 @@ _ANSWER_SECONDS = 1.0  # how long a dependency may take
 _CACHE_MILLISECONDS = 700
 _FLUSH_SECONDS = 2.0
 _TABLE = """
+select pg_advisory_xact_lock(1); -- replicas that start together
 create table if not exists orders (id serial primary key, item text not null, price numeric(8, 2) not null);
 insert into orders (item, price)
     select item, price from (values ('saddle', 149.00), ('lantern', 19.50), ('map', 7.25)) as stock (item, price)

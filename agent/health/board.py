@@ -52,6 +52,7 @@ class View:
     blind: bool = False  # so many inconclusive attempts in a row that the agent itself is the sick one
     failures: int = 0
     first_failure: float | None = None
+    last_failure: float | None = None  # monotonic, like the one before: when that attempt started
     last_success_at: float | None = None  # wall clock
     readings: tuple[Reading, ...] = ()  # the newest known; none after a failure that read nothing
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -169,6 +170,7 @@ def _view(entry: _Entry, now: float, maintenance: str) -> View:
         blind=machine.inconclusive >= BLIND_AFTER,
         failures=machine.failures,
         first_failure=machine.first_failure,
+        last_failure=machine.last_failure,
         last_success_at=entry.last_success_at,
         readings=entry.readings,
         facts=entry.facts,

@@ -20,4 +20,3 @@ def root(name: str, views: Mapping[str, View]) -> str:
     """The deepest probe that is down on the way down from this one; itself when nothing below it is."""
     failing = [view.member.name for view in ancestors(name, views) if view.state is State.DOWN and not view.maintenance]
     return failing[-1] if failing else name
-

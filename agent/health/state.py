@@ -62,6 +62,7 @@ class Machine:
     warnings: int = 0  #: in a row
     ever_passed: bool = False
     first_failure: float | None = None  #: when the first failed attempt of this episode started
+    last_failure: float | None = None  #: when the newest failed attempt of all started
     last: Observation | None = None  #: the last attempt that moved something
     inconclusive: int = 0  #: in a row
     fresh_fault: Observation | None = None  #: a new connection failed although the steady one works
@@ -110,6 +111,7 @@ class Machine:
         if failed:
             if self.failures == 0 and self.state is not State.DOWN:
                 self.first_failure = seen.started
+            self.last_failure = seen.started
             self.failures, self.successes, self.clean, self.warnings = self.failures + 1, 0, 0, 0
         else:
             self.ever_passed = True
@@ -147,7 +149,8 @@ class Machine:
     def inherit(self, before: "Machine") -> None:
         """Go on with another machine's belief, and count from 0."""
         self.state, self.since, self.last = before.state, before.since, before.last
-        self.ever_passed, self.first_failure = before.ever_passed, before.first_failure
+        self.ever_passed = before.ever_passed
+        self.first_failure, self.last_failure = before.first_failure, before.last_failure
 
     def changing(self) -> bool:
         """Whether belief may be about to change: then the probe is asked at its fast interval."""

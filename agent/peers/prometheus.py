@@ -20,6 +20,7 @@ from agent.peers import deltas
 from agent.peers.way import LONGEST, SAMPLE, Hearing, Missed, Outcome
 from agent.readiness.fleet import Attempted, PeerView
 from config.net.http import client_session, explain, read_bounded
+from config.net.inflate import TooLarge
 from config.types import Url
 
 WINDOW = "70s"  #: of samples: two scrapes that are 30 s apart are always in it
@@ -78,6 +79,7 @@ class PrometheusWay:
         self._timeout = timeout
         self._clock, self._chance = clock, chance or random.Random()
         self._session: aiohttp.ClientSession | None = None
+        self._sample = SAMPLE
 
     async def look(self, hearing: Hearing) -> None:
         """Ask Prometheus once."""
@@ -85,16 +87,21 @@ class PrometheusWay:
         try:
             others, its_time = self._members(await self._query(members_query(self._service)))
             hearing.count(len(set(others.values())))
-            chosen = self._chance.sample(list(others), min(SAMPLE, len(others)))
+            chosen = self._chance.sample(list(others), min(self._sample, len(others)))
             timeouts = self._shared()
             series = await self._query(attempts_query(chosen, timeouts)) if chosen else []
-            # Its clock said `its_time` after we asked, so this never makes anything younger than it is.
-            views = [_view(others[each], series, each, timeouts, asked_at, asked_at - its_time) for each in chosen]
         except Missed as missed:
             hearing.miss(missed)
             return
-        for view in filter(None, views):
-            hearing.hear(view)
+        found: dict[Target, list[_Series]] = {}
+        for each in series:
+            found.setdefault(_target(each), []).append(each)
+        for target in chosen:
+            # Its clock said `its_time` after we asked, so this never makes anything younger than it is.
+            view = _view(others[target], found.get(target, ()), timeouts, asked_at, asked_at - its_time)
+            if view is not None:
+                hearing.hear(view)
+            await asyncio.sleep(0)  # a full answer takes some 20 ms to walk through: let the loop turn
 
     async def aclose(self) -> None:
         """Close the connection. Safe twice."""
@@ -111,7 +118,7 @@ class PrometheusWay:
             identity = each.metric.get("identity", "")
             if service == self._service and identity not in {"", self._identity}:
                 others[_target(each)] = identity
-        return others, min((each.value[0] for each in series), default=0.0)
+        return others, max((each.value[0] for each in series), default=0.0)
 
     async def _query(self, query: str) -> list[_Series]:
         if self._session is None:
@@ -122,6 +129,9 @@ class PrometheusWay:
                 return _decoder.decode(body).data.result
         except TimeoutError:
             raise self._missed(Outcome.FAILED, f"no answer within {self._timeout:g} s") from None
+        except TooLarge as error:
+            self._sample = max(1, self._sample // 2)  # many probes, scraped often: ask for fewer replicas
+            raise self._missed(Outcome.MALFORMED, f"its answer is too large: {error}") from error
         except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError) as error:
             raise self._missed(Outcome.MALFORMED, "its answer is not HTTP") from error
         except (aiohttp.ClientError, OSError) as error:
@@ -156,15 +166,9 @@ def attempts_query(targets: Iterable[Target], probes: Iterable[str]) -> str:
 
 
 def _view(
-    identity: str,
-    series: Iterable[_Series],
-    target: Target,
-    timeouts: Mapping[str, float],
-    heard: float,
-    shift: float,
+    identity: str, own: Sequence[_Series], timeouts: Mapping[str, float], heard: float, shift: float
 ) -> PeerView | None:
     """What Prometheus knows of one replica; None where it has scraped nothing of late. `shift`: to our clock."""
-    own = [each for each in series if _target(each) == target]
     points = {id(each): [(at + shift, _number(value)) for at, value in each.values] for each in own}
     scrapes = sorted({at for seen in points.values() for at, _ in seen})
     if not scrapes:

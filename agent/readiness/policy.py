@@ -39,6 +39,7 @@ class Verdict:
     members: tuple[Ruling, ...] = ()
     draining: bool = False
     unjudged: bool = False
+    starting: bool = False  # nothing is in force yet
     held_open: bool = False  # a shared fault that would have taken the replica out
     isolated: bool = False  # there are other replicas, and none of them answers
     returning: float = 0.0  # seconds until it comes back after a dependency had taken it out
@@ -54,6 +55,8 @@ class Verdict:
             said.append("isolated: there are other replicas, and none of them answers")
         if self.returning:
             said.insert(0, f"returning: ready in {self.returning:.1f} s, so that not all replicas come back at once")
+        if self.starting:
+            said.insert(0, "starting: the first configuration is being put in force")
         if self.unjudged:
             said.insert(0, "no valid configuration is in force: nothing is judged")
         if self.override:
@@ -95,6 +98,11 @@ def decide(
         returning=returning,
         override=override,
     )
+
+
+def starting() -> Verdict:
+    """The verdict before anything is in force: for the milliseconds in which the listener is open already."""
+    return Verdict(ready=False, status=Status.UNHEALTHY, starting=True)
 
 
 def unjudged(*, draining: bool, override: Override | None = None) -> Verdict:

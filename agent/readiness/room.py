@@ -15,7 +15,7 @@ from agent.health.state import State
 from agent.readiness.brake import lets_out
 from agent.readiness.delay import ReadyDelay
 from agent.readiness.evidence import RECENT_INTERVALS, RECENT_SECONDS, Doubt, tally
-from agent.readiness.fleet import Attempted, Fleet
+from agent.readiness.fleet import Attempted, Fleet, PeerView
 from agent.readiness.override import Override
 from agent.readiness.policy import Policy, Verdict, decide
 from agent.readiness.rank import before
@@ -44,6 +44,7 @@ class Readiness:
         self._shared: dict[str, _Shared] = {}
         self._delay = ReadyDelay()
         self.wants_out = False  #: it would leave for a shared reason, if the brake let it
+        self._let_out = False
         self.configure(policy or self.policy)
 
     def configure(self, policy: Policy) -> None:
@@ -82,8 +83,15 @@ class Readiness:
             if known.doubt.weigh(tally(fresh, name, began, recent), now):
                 due.append(name)
         self.wants_out = any(self._blamed(name) and _matters(name, views) for name in self._shared)
+        self._let_out = self.wants_out and self._released(fresh, now)
         self._settle(views, now, chance)
         return due
+
+    def _released(self, fresh: Sequence[PeerView], now: float) -> bool:
+        """Whether the brake lets this replica out. Where others are known and none is heard, nobody could hold it."""
+        if not fresh and self.fleet.size(now) > 1:
+            return False
+        return lets_out(self.fleet.identity, fresh, self.fleet.members(now), out=self._let_out)
 
     def _settle(self, views: Mapping[str, View], now: float, chance: float) -> None:
         verdict = decide(views, self.policy, draining=False, situation=self.situation(views, now))
@@ -132,7 +140,7 @@ class Readiness:
             return Situation(isolated=self.fleet.isolated(now), returning=self._delay.left(now), override=override)
         return Situation(
             {name: Blame(self._blamed(name), self._said(name, now)) for name in down},
-            braked=self.wants_out and not lets_out(self.fleet.identity, self.fleet.fresh(now)),
+            braked=self.wants_out and not self._let_out,
             isolated=self.fleet.isolated(now),
             returning=self._delay.left(now),
             override=override,

@@ -54,6 +54,9 @@ class Situation:
     override: Override | None = None
 
 
+#: So long after what a probe depends on failed, its own failures may come from there; at least two slow intervals.
+EXPLAINS_SECONDS = 60.0
+
 _ALONE = Blame(ours=False, text="it is shared and no peer is asked, so this replica stays")
 _NO_SITUATION = Situation()
 
@@ -114,15 +117,15 @@ def _down(view: View, views: Mapping[str, View], situation: Situation) -> Ruling
     if view.member.shared:
         return _shared(name, text, situation.blames.get(name, _ALONE), situation)
     for parent in ancestors(name, views):
-        if parent.maintenance and parent.failures:
-            text = f"{text}; {parent.member.name}, which it depends on, is in maintenance"
-            return Ruling(name, Effect.DEGRADES, "down", text, held=True)
-        if parent.member.shared and parent.state is State.DOWN:
+        upstream = parent.member.name
+        if parent.maintenance and _may_explain(parent, view):
+            return Ruling(name, Effect.DEGRADES, "down", f"{text}; {upstream} is in maintenance", held=True)
+        if parent.member.shared and parent.state is State.DOWN and not parent.maintenance:
             # It can only follow: whatever empties the fleet through the cause must not do so through its consequence.
-            return _shared(name, text, situation.blames.get(parent.member.name, _ALONE), situation)
-        if parent.member.shared and _in_doubt(parent, view):
-            text = f"{text}; whether {parent.member.name} explains it is not known yet"
-            return Ruling(name, Effect.DEGRADES, "down", text, held=True)
+            return _shared(name, text, situation.blames.get(upstream, _ALONE), situation)
+        if parent.member.shared and _may_explain(parent, view):
+            doubt = f"{upstream} failed too just now, or was not asked since"
+            return Ruling(name, Effect.DEGRADES, "down", f"{text}; {doubt}, so this replica stays", held=True)
     return Ruling(name, Effect.UNREADIES, "down", text)
 
 
@@ -136,11 +139,19 @@ def _shared(name: str, text: str, blame: Blame, situation: Situation) -> Ruling:
     return Ruling(name, Effect.UNREADIES, "down", said)
 
 
-def _in_doubt(parent: View, child: View) -> bool:
-    """Whether what the child depends on was not asked since the child began to fail, or is failing itself."""
-    if parent.maintenance or parent.stale or parent.blind:
+def _may_explain(parent: View, child: View) -> bool:
+    """Whether what the child depends on fails, was not asked since the child began to, or failed not long before.
+
+    "Not long": when both recover, the child may be the later one by as much as its interval; and in a brown-out the
+    parent passes now and then. Then the child must fail again later before its failure counts as its own.
+    """
+    if parent.stale or parent.blind:
         return False
-    if parent.failures:
+    if parent.failures or parent.last is None:
         return True
-    began = child.first_failure
-    return began is not None and (parent.last is None or parent.last.started < began)
+    if child.first_failure is not None and parent.last.started < child.first_failure:
+        return True
+    if parent.last_failure is None or child.last_failure is None:
+        return False
+    after = max(EXPLAINS_SECONDS, 2 * max(parent.member.slow_interval, parent.stretch))
+    return child.last_failure <= parent.last_failure + after

@@ -34,6 +34,8 @@ def lines(name: str, verdict: Verdict, excluded: Sequence[str], unknown: Sequenc
     if verdict.override:
         mark, word = ("+", "ready") if verdict.override.ready else ("-", "unready")
         said.append(f"[{mark}]override {word}: {verdict.override.sentence if trusted else WITHHELD}")
+    if verdict.starting:
+        said.append("[-]configuration failed: starting")
     if verdict.unjudged:
         said.append("[+]configuration degraded: none is in force, nothing is judged")
     if verdict.draining:

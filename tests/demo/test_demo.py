@@ -168,7 +168,7 @@ def test_the_demo_from_start_to_end(tmp_path):
         out.seek(0)
         told = out.read()
     assert "orders-db down: connect_refused (connect)\n" in told
-    assert "PostgreSQL, which all replicas share, is stopped" in told
+    assert "PostgreSQL is stopped for all replicas" in told
     assert "alert orders-db firing (page)" in told
     assert "type: postgres" in told
     assert 'include "outrider.sidecar.containers"' in told
@@ -199,7 +199,7 @@ class _Fleet:
 
 
 def test_is_it_me_or_is_it_everyone(tmp_path):
-    """A fault of all takes nobody out, at its onset or its end; a fault of one takes that one out, and it comes back."""
+    """A fault of all takes nobody out, at onset or recovery; a fault of one takes that one out, and it comes back."""
     with _demo(tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as demo:
         fleet = _Fleet(demo.wait_started())
         fleet.until("healthy", "healthy", "healthy")

@@ -43,7 +43,7 @@ def test_a_healthy_screen():
     """Verdict, probes with readings, ledger, objective, keys and addresses, in 80 columns."""
     drawn = _draw(healthy())
     for part in (
-        "replica 1   ● READY            every probe is up",
+        "replica 1   ● READY             every probe is up",
         "replica 2   ● READY",
         "replica 3   ○ NO ANSWER",
         "replica 1, up 1 min 4 s",
@@ -62,7 +62,7 @@ def test_a_healthy_screen():
 
 def test_a_broken_screen():
     """What is wrong stands in words and symbols, never in colour alone."""
-    drawn = _draw(broken(), broken=("postgres", "memory"), note="PostgreSQL is stopped: port 5 refuses")
+    drawn = _draw(broken(), width=100, broken=("postgres", "memory"), note="PostgreSQL is stopped: port 5 refuses")
     for part in (
         "✖ NOT READY",
         "orders-db is down: connect_refused in connect",
@@ -81,9 +81,9 @@ def test_a_fault_of_all_is_said_once():
     found["status"]["verdict"] |= {"status": "degraded", "reasons": [_HELD]}
     others = [ReplicaGlance("degraded", (_HELD,)), ReplicaGlance("degraded", (_HELD.replace("0 of 2", "1 of 2"),))]
     lines = _draw(found, others=others).splitlines()
-    assert "▲ READY, DEGRADED  orders-db is down" in lines[1]
-    assert " ".join(line[33:].strip() for line in lines[1:4]) == _HELD
-    assert lines[4].rstrip().endswith("▲ READY, DEGRADED  for the same reason")
+    assert "▲ READY, DEGRADED   orders-db is down" in lines[1]
+    assert " ".join(line[34:].strip() for line in lines[1:4]) == _HELD
+    assert lines[4].rstrip().endswith("▲ READY, DEGRADED   for the same reason")
     assert lines[5].rstrip().endswith("…")
     assert lines[6].strip() == ""
 

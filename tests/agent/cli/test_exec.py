@@ -305,11 +305,11 @@ def test_as_the_first_process_of_a_container(execute):
 class Typed:
     """A terminal, and the program in its foreground."""
 
-    def __init__(self, command):
+    def __init__(self, command, file):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(ROOT)
-            os.execvpe(command[0], command, os.environ | {"PS1": "$ ", "TERM": "dumb", "OUTRIDER_CONFIG": "/nowhere"})
+            os.execvpe(command[0], command, os.environ | {"PS1": "$ ", "TERM": "dumb", "OUTRIDER_CONFIG": file})
         self.seen = ""
 
     def type(self, text):
@@ -354,7 +354,7 @@ def terminal(tmp_path):
     file.write_text(f"service: x\n{ports}\nprobes: {{}}\n")
 
     def start(*command):
-        opened.append(Typed([str(file) if word == "FILE" else word for word in command]))
+        opened.append(Typed(command, str(file)))
         return opened[-1]
 
     yield start
@@ -362,7 +362,7 @@ def terminal(tmp_path):
         one.close()
 
 
-ON_TERMINAL = [*EXEC, "-c", "FILE", "--agent-log", "none", "--"]
+ON_TERMINAL = [*EXEC, "--agent-log", "none", "--"]
 
 
 def test_the_terminal_is_the_services(terminal):
@@ -382,7 +382,7 @@ def test_a_shell_can_stop_and_continue_it(terminal):
     """Ctrl-Z stops it as a job, `fg` brings it back to the foreground, and the shell has the terminal at the end."""
     one = terminal("bash", "--norc", "--noprofile", "-i")
     one.expect(r"\$ ")
-    one.type(" ".join([*EXEC, "--agent-log", "none", "--", "sh", "-c", "'echo star\"\"ted; exec cat'"]) + "\n")
+    one.type(" ".join([*ON_TERMINAL, "sh", "-c", "'echo star\"\"ted; exec cat'"]) + "\n")
     one.expect("started")
     one.type("one\n")
     one.expect(r"one\r\none\r\n")

@@ -190,6 +190,17 @@ async def test_twelve_of_many_are_asked_for():
     assert sum(f"h{number}:1" in asked[1][2].replace("\\\\", "") for number in range(40)) == 12
 
 
+async def test_where_answers_are_too_large_fewer_are_asked_for():
+    """Many probes that are scraped often fill an answer: the next look asks for half as many replicas."""
+    fleet = (200, result(*map(member, range(40))))
+    async with answering(fleet, (200, b" " * (LIMIT + 1)), fleet, (200, result())) as (url, asked), way(url) as asking:
+        hear = hearing(shared=SHARED)
+        await asking.look(hear)
+        await asking.look(hear)
+    assert counts(hear) == {"malformed": 1}
+    assert sum(f"h{number}:1" in asked[3][2].replace("\\\\", "") for number in range(40)) == 6
+
+
 async def test_alone_there_is_no_second_query():
     """Only we are scraped: nothing to ask, nothing to hear."""
     own = member(0)

@@ -99,6 +99,8 @@ class Replica:
     naive_left: float | None = None
     gone: bool = False
     frozen_until: float = 0.0
+    lost: float = 0.0
+    lost_until: float = 0.0
     spoken: tuple[object, dict[str, tuple[Attempted, ...]]] = (None, {})
 
     def __post_init__(self) -> None:
@@ -154,8 +156,9 @@ class Play:
         self.replicas[number] = self._born(number)
 
     def freeze(self, number: int, seconds: float) -> None:
-        """An agent that is not scheduled for so long."""
-        self.replicas[number].frozen_until = self.now + seconds
+        """An agent that is not scheduled for so long, and for a minute knows it (agent.pulse)."""
+        one = self.replicas[number]
+        one.frozen_until, one.lost, one.lost_until = self.now + seconds, seconds, self.now + seconds + 60
 
     def ready(self) -> list[int]:
         """Who is ready now."""
@@ -241,7 +244,8 @@ class Play:
             self._weigh(replica)
 
     def _weigh(self, replica: Replica) -> None:
-        views = replica.board.view(self.now, self.maintained)
+        lost = replica.lost if self.now < replica.lost_until else 0.0
+        views = replica.board.view(self.now - lost, self.maintained)
         for name in replica.room.weigh(views, self.now, chance=self.random.random()):
             self._poke(replica, name)
         replica.verdict = replica.room.verdict(views, self.now, draining=False)
