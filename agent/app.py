@@ -33,6 +33,7 @@ from agent.scheduler.tasks import Planned, Scheduler
 from agent.slo.engine import SloEngine
 from agent.web import listeners
 from agent.web.balancers.agent_check import agent_check
+from agent.web.counted import Counted
 from agent.web.desk import Desk
 from exporters.base import Sample, SampleSource
 from exporters.contract import Metric, service_family
@@ -69,7 +70,7 @@ class App:
             heard=self.replica.weigh,
         )
         self.reloader = Reloader(source.read, self.swap, source.files, source.seen, successful=judged)
-        self.doors, self.edges = Doors(), Edges()
+        self.doors, self.edges, self.counted = Doors(), Edges(), Counted()
         self._running: dict[str, Planned] = {}
         self._sending: dict[str, Part] = {}
         self._notifying: dict[str, Part] = {}
@@ -248,6 +249,7 @@ class App:
             company=self.replica.company,
             peerz=self.replica.peerz,
             peer_tokens=lambda: self.meeting.tokens,
+            counted=self.counted,
             override=self.replica.overrides,
             maintenance=self.replica.maintenance,
             edges=lambda: self.edges.recent(time.monotonic()),
@@ -255,7 +257,7 @@ class App:
 
     def _sources(self) -> tuple[SampleSource, ...]:
         parts: tuple[SampleSource, ...] = (self.metrics, self.scheduler, self.pulse, self.guard, self.reloader)
-        return (*parts, self.replica, self.meeting, self.relay, self.slos, self.alerts, self.outbox, self)
+        return (*parts, self.replica, self.meeting, self.counted, self.relay, self.slos, self.alerts, self.outbox, self)
 
     def samples(self) -> Iterable[tuple[str | Metric, Iterable[Sample]]]:
         """What the agent says of itself as a whole."""

@@ -11,6 +11,7 @@ from agent.health.board import Member
 from agent.health.judge import Bound
 from agent.health.maintenance import Written, written
 from agent.health.state import Rules
+from agent.peers.open import problems as peers_problems
 from agent.readiness.groups import Group
 from agent.readiness.policy import Policy
 from agent.scheduler.reads import who_reads
@@ -87,7 +88,7 @@ def assemble(file: File, problems: Problems) -> Plan:
     notifiers = _parts("alerts.receivers", file.alerts.receivers, NOTIFIERS.find, problems)
     _refuse_loops(file, senders, problems)
     objectives = tuple(_objectives(file, problems))
-    _refuse_circular_peers(file, probes, problems)
+    _refuse_useless_peers(file, probes, problems)
     readiness = file.readiness
     policy = Policy(readiness.fail_on_degraded, readiness.shared, float(readiness.ready_delay))
     groups = {name: Group(each.members, each.needed, each.fail_on_degraded) for name, each in file.groups.items()}
@@ -255,10 +256,14 @@ def _refuse_loops(file: File, senders: Mapping[str, Part], problems: Problems) -
             problems.add(f"traces.forward.{name}.endpoint", text, file.traces.forward[name].rest.position)
 
 
-def _refuse_circular_peers(file: File, probes: Mapping[str, Planned], problems: Problems) -> None:
+def _refuse_useless_peers(file: File, probes: Mapping[str, Planned], problems: Problems) -> None:
     """Peers that meet in the very Redis whose outage they shall judge would be gone when they are needed."""
     peers = file.readiness.peers
-    if peers is None or peers.redis is None:
+    if peers is None:
+        return
+    for key, text in peers_problems(peers):
+        problems.add(f"readiness.peers.{key}", text)
+    if peers.redis is None:
         return
     for name, planned in probes.items():
         url = getattr(planned.options, "url", None)

@@ -95,6 +95,12 @@ METRICS = _table(
     Metric("outrider_readiness_brake_open", "gauge", "1 while readiness is held open against a shared fault."),
     Metric("outrider_readiness_overridden", "gauge", "1 while a person's word counts for more than the members."),
     Metric("outrider_group_ready", "gauge", "1 while enough of a group's members work.", ("group",)),
+    Metric(
+        "outrider_http_requests_total",
+        "counter",
+        "Requests to the public and the admin listener; all paths that do not exist are `other`.",
+        ("path", "code"),
+    ),
     Metric("outrider_unjudged", "gauge", "1 while no valid configuration is in force and nothing is judged."),
     Metric("outrider_draining", "gauge", "1 from the first request to stop."),
     Metric(

@@ -99,7 +99,7 @@ def _readiness(plan: Plan) -> Iterator[str]:
             "dns": f"at every address of {peers.dns}, port {peers.port or plan.file.listen.public.port}",
             "urls": f"at {len(peers.urls)} fixed addresses",
             "redis": f"through keys in {peers.redis}",
-            "prometheus": f"through {peers.prometheus}, later by its scrape interval",
+            "prometheus": f"through {peers.prometheus}, later by its scrape interval (of 30s at most)",
         }[peers.way]
         yield f"The other replicas are heard every {peers.refresh}, {where}."
         yield f"All replicas together ask a shared target at most {peers.rate}."

@@ -35,7 +35,12 @@ class Tally:
     @property
     def blames_us(self) -> bool:
         """Whether it works for the others: half of them tried since, and nearly all of that passed."""
-        return self.views > 0 and 2 * self.asked >= self.views and FAILED_AT_MOST * self.failed <= self.attempts
+        return self.views > 0 and 2 * self.asked >= self.views and not self.fails_elsewhere
+
+    @property
+    def fails_elsewhere(self) -> bool:
+        """Whether too much of what the others tried since failed."""
+        return FAILED_AT_MOST * self.failed > self.attempts
 
 
 def tally(views: Iterable[PeerView], probe: str, since: float, recent: float) -> Tally:

@@ -5,7 +5,7 @@ are monotonic seconds.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.events import Observation, Outcome
@@ -45,6 +45,7 @@ class Readiness:
         self._delay = ReadyDelay()
         self.wants_out = False  #: it would leave for a shared reason, if the brake let it
         self._let_out = False
+        self._elsewhere: Mapping[str, str] = {}
         self.configure(policy or self.policy)
 
     def configure(self, policy: Policy) -> None:
@@ -78,14 +79,29 @@ class Readiness:
             if view is None or view.state is not State.DOWN:
                 known.doubt = Doubt()
                 continue
-            recent = now - max(RECENT_SECONDS, RECENT_INTERVALS * max(view.member.interval, view.stretch))
-            began = view.since if view.first_failure is None else view.first_failure
-            if known.doubt.weigh(tally(fresh, name, began, recent), now):
+            if known.doubt.weigh(tally(fresh, name, _began(view), _recent(view, now)), now):
                 due.append(name)
         self.wants_out = any(self._blamed(name) and _matters(name, views) for name in self._shared)
         self._let_out = self.wants_out and self._released(fresh, now)
+        self._elsewhere = dict(self._suffering_elsewhere(views, fresh, now))
         self._settle(views, now, chance)
         return due
+
+    def _suffering_elsewhere(
+        self, views: Mapping[str, View], fresh: Sequence[PeerView], now: float
+    ) -> Iterator[tuple[str, str]]:
+        """Private probes that are down here, each with something it depends on that fails for the others since.
+
+        In a brown-out it may well pass here each time it is asked.
+        """
+        for name, view in views.items():
+            if view.state is not State.DOWN or view.member.shared or not view.member.depends_on:
+                continue
+            for parent in ancestors(name, views):
+                upstream = parent.member
+                said = tally(fresh, upstream.name, _began(view), _recent(parent, now))
+                if upstream.shared and said.fails_elsewhere:
+                    yield name, upstream.name
 
     def _released(self, fresh: Sequence[PeerView], now: float) -> bool:
         """Whether the brake lets this replica out. Where others are known and none is heard, nobody could hold it."""
@@ -137,9 +153,15 @@ class Readiness:
         down = [name for name in self._shared if name in views and views[name].state is State.DOWN]
         if not down:
             # The usual case on every request: nothing to ask the peers about.
-            return Situation(isolated=self.fleet.isolated(now), returning=self._delay.left(now), override=override)
+            return Situation(
+                elsewhere=self._elsewhere,
+                isolated=self.fleet.isolated(now),
+                returning=self._delay.left(now),
+                override=override,
+            )
         return Situation(
             {name: Blame(self._blamed(name), self._said(name, now)) for name in down},
+            self._elsewhere,
             braked=self.wants_out and not self._let_out,
             isolated=self.fleet.isolated(now),
             returning=self._delay.left(now),
@@ -171,6 +193,16 @@ class Readiness:
             doubt = f"{said.failed} of their {said.attempts} attempts failed" if said.failed else "most did not try"
             return f"{seen} and {doubt}, so this replica stays"
         return seen if self._blamed(name) else f"{seen}; one more attempt decides"
+
+
+def _began(view: View) -> float:
+    """When what is down began to fail."""
+    return view.since if view.first_failure is None else view.first_failure
+
+
+def _recent(view: View, now: float) -> float:
+    """Attempts of the peers that started before this are too old to tell."""
+    return now - max(RECENT_SECONDS, RECENT_INTERVALS * max(view.member.interval, view.stretch))
 
 
 def _matters(name: str, views: Mapping[str, View]) -> bool:

@@ -43,11 +43,13 @@ class Blame:
 class Situation:
     """What the rules know beyond the probes themselves.
 
-    `blames`: of every shared probe that is down. `braked`: others leave first. `returning`: seconds until the replica
+    `blames`: of every shared probe that is down. `elsewhere`: private probes that are down, and what each depends on
+    that fails for other replicas just now. `braked`: others leave first. `returning`: seconds until the replica
     may come back. `override`: a person's word.
     """
 
     blames: Mapping[str, Blame] = field(default_factory=dict)
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
     braked: bool = False
     isolated: bool = False
     returning: float = 0.0
@@ -126,6 +128,9 @@ def _down(view: View, views: Mapping[str, View], situation: Situation) -> Ruling
         if parent.member.shared and _may_explain(parent, view):
             doubt = f"{upstream} failed too just now, or was not asked since"
             return Ruling(name, Effect.DEGRADES, "down", f"{text}; {doubt}, so this replica stays", held=True)
+    if name in situation.elsewhere:
+        doubt = f"{situation.elsewhere[name]} fails for other replicas"
+        return Ruling(name, Effect.DEGRADES, "down", f"{text}; {doubt}, so this replica stays", held=True)
     return Ruling(name, Effect.UNREADIES, "down", text)
 
 

@@ -13,6 +13,7 @@ from agent.readiness.fleet import Company
 from agent.readiness.groups import GroupVerdict
 from agent.readiness.override import Overrides
 from agent.readiness.policy import Verdict
+from agent.web.counted import Counted
 from exporters.base import SampleSource
 
 
@@ -75,6 +76,7 @@ class Desk:
     peerz: Callable[[], Mapping[str, Any] | None] = lambda: None
     peer_tokens: Callable[[], Any] = lambda: None
     edges: Callable[[], Sequence[Edge]] = tuple
+    counted: Counted = field(default_factory=Counted)
     override: Overrides = field(default_factory=Overrides)
     maintenance: Maintenance = field(default_factory=Maintenance)
     now: Callable[[], float] = time.monotonic

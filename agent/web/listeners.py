@@ -30,7 +30,7 @@ _PUBLIC, _ADMIN = "listen.public", "listen.admin"  # keys of the file
 async def public(desk: Desk, address: ListenAddress) -> AsyncIterator[ListenAddress]:
     """Verdicts and metrics for the kubelet, balancers and Prometheus; yields as `listening`. Raises CannotListen."""
     limits = Limits(PUBLIC_CONNECTIONS, share=1 / 4, quiet=QUIET_SECONDS)
-    async with listening(server(_PUBLIC, Routes(tables.public(desk)), limits), address) as bound:
+    async with listening(server(_PUBLIC, Routes(tables.public(desk), counted=desk.counted), limits), address) as bound:
         yield bound
 
 
@@ -41,7 +41,7 @@ async def admin(desk: Desk, address: ListenAddress) -> AsyncIterator[ListenAddre
         why = "others could reach it, and access tokens are not in this version"
         raise CannotListen(_ADMIN, address, why, f"write 127.0.0.1:{address.port} or unix:/path")
     limits = Limits(ADMIN_CONNECTIONS, share=1 / 8, quiet=QUIET_SECONDS, lingering=LINGERING_SECONDS)
-    routes = Routes(tables.admin(desk), trusted=True)
+    routes = Routes(tables.admin(desk), trusted=True, counted=desk.counted)
     async with listening(server(_ADMIN, routes, limits), address) as bound:
         yield bound
 

@@ -7,6 +7,7 @@ from typing import Literal
 from aiohttp import web
 
 from agent.web.access import local_host, same_origin
+from agent.web.counted import OTHER, Counted
 from agent.web.problem import problem
 
 
@@ -44,10 +45,11 @@ _NOTHING: Mapping[str, Route] = {}
 
 
 class Routes:
-    """The paths of one listener. `trusted`: it is the admin listener."""
+    """The paths of one listener. `trusted`: it is the admin listener. `counted`: where requests are counted."""
 
-    def __init__(self, routes: Iterable[Route], *, trusted: bool = False) -> None:
+    def __init__(self, routes: Iterable[Route], *, trusted: bool = False, counted: Counted | None = None) -> None:
         self._trusted = trusted
+        self._counted = counted or Counted()
         self._exact: dict[str, dict[str, Route]] = {}
         self._named: dict[str, dict[str, Route]] = {}
         for route in routes:
@@ -58,8 +60,15 @@ class Routes:
                 methods["HEAD"] = route
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Find the route, refuse what must be refused, else let it answer."""
+        """Answer, and count the answer."""
         methods, name = self._find(request.path)
+        answer = await self._answer(request, methods, name)
+        path = next(iter(methods.values())).path if methods else OTHER
+        self._counted.add(path.replace("/*", "/NAME"), answer.status)
+        return answer
+
+    async def _answer(self, request: web.BaseRequest, methods: Mapping[str, Route], name: str) -> web.StreamResponse:
+        """Refuse what must be refused, else let the route answer."""
         if not methods:
             elsewhere = "" if self._trusted else "; the page and the API are on listen.admin"
             return problem(request, 404, f"nothing lives at this path{elsewhere}")

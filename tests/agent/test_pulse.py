@@ -130,3 +130,16 @@ def test_time_that_the_agent_did_not_run_is_told_once_and_forgotten():
     assert pulse.lost() == pytest.approx(5)
     clock.beats(pulse, 61)
     assert pulse.lost() == 0
+
+
+@pytest.mark.case("K13")
+def test_a_loop_that_hangs_is_live_for_ten_seconds():
+    """Live at once and after 10 s without a beat, not live right after that."""
+    clock = Clock()
+    pulse = clock.pulse()
+    pulse.beat(0.0)
+    assert pulse.live()
+    clock.now = 10.0
+    assert pulse.live()
+    clock.now = 10.101
+    assert not pulse.live()

@@ -32,12 +32,14 @@ def _pong(connection):
     return connection.recv(64) == b"+PONG\r\n"
 
 
-def _refuses(port):
+def _found(port):
     try:
         _connect(port).close()
     except ConnectionRefusedError:
-        return True
-    return False
+        return "refused"
+    except ConnectionResetError:  # in the moment in which it closes
+        return "reset"
+    return "open"
 
 
 async def _until(true):
@@ -65,7 +67,7 @@ def test_to_cut_it_ends_what_it_carried_and_refuses_what_is_new(way, target):
         assert _pong(connection)
         way.stop()
         assert connection.recv(64) == b""
-    assert _refuses(way.port)
+    assert _found(way.port) == "refused"
     with _connect(target.port) as direct:
         assert _pong(direct)
     way.start()
@@ -79,9 +81,9 @@ async def test_it_refuses_while_its_target_refuses(way, target):
         assert _pong(connection)
         target.stop()
         assert connection.recv(64) == b""
-    await _until(lambda: _refuses(way.port))
+    await _until(lambda: _found(way.port) == "refused")
     target.start()
-    await _until(lambda: not _refuses(way.port))
+    await _until(lambda: _found(way.port) == "open")
     with _connect(way.port) as connection:
         assert _pong(connection)
 

@@ -1,8 +1,7 @@
 """The ways of many replicas to one database: a port for each, which can be shut, hung or made to fail now and then.
 
-One process of its own (`python -m tests.fleet.ways TARGET COUNT SEED`), so that no agent and no test slows it down. It
-prints its ports, obeys one JSON line after the other on its standard input, and ends with that. `Ways` is who talks to
-it.
+One process of its own (`python -m tests.fleet.ways TARGET SEED PORT...`), so that no agent and no test slows it down. It
+obeys one JSON line after the other on its standard input, and ends with that. `Ways` is who talks to it.
 """
 
 import asyncio
@@ -14,7 +13,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import uvloop
 
@@ -27,13 +26,13 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 class Ways:
     """The process, and what it is told. `ports[n]` is the way of replica n; leave it and it ends."""
 
-    def __init__(self, target: int, count: int, seed: int = 0) -> None:
-        self.count = count
-        command = [sys.executable, "-m", "tests.fleet.ways", str(target), str(count), str(seed)]
+    def __init__(self, target: int, ports: Sequence[int], seed: int = 0) -> None:
+        self.ports = ports
+        command = [sys.executable, "-m", "tests.fleet.ways", *map(str, (target, seed, *ports))]
         self._process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=uncovered()
         )
-        self.ports: list[int] = self._answer()
+        self._answer()
 
     def open(self, which: Iterable[int] | None = None) -> None:
         """Carry everything; what hung goes on."""
@@ -56,15 +55,13 @@ class Ways:
         self._tell("cut", which)
 
     def _tell(self, mode: str, which: Iterable[int] | None, chance: float = 0.0) -> None:
-        chosen = range(self.count) if which is None else which
+        chosen = range(len(self.ports)) if which is None else which
         self._process.stdin.write(json.dumps([mode, list(chosen), chance]) + "\n")
         self._answer()  # it is so from now on
 
-    def _answer(self):
-        line = self._process.stdout.readline()
-        if not line:
+    def _answer(self) -> None:
+        if not self._process.stdout.readline():
             raise AssertionError(f"the forwarder ended with {self._process.wait()}")
-        return json.loads(line)
 
     def __enter__(self) -> "Ways":
         return self
@@ -112,14 +109,14 @@ class _End(asyncio.Protocol):
 class _Way:
     """One port. It stays ours while nobody listens on it."""
 
-    def __init__(self, target: int, chance: random.Random) -> None:
+    def __init__(self, target: int, port: int, chance: random.Random) -> None:
         self.target, self.random = target, chance
         self.mode, self.chance = "refuse", 0.0
         self.ends: set[_End] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.sock = socket.socket()
         self.sock.setblocking(False)
-        self.sock.bind((HOST, 0))
+        self.sock.bind((HOST, port))
 
     def turn(self, mode: str, chance: float) -> None:
         """Take another mode."""
@@ -184,19 +181,19 @@ class _Way:
         task.add_done_callback(self._tasks.discard)
 
 
-async def _serve(target: int, count: int, seed: int) -> None:
+async def _serve(target: int, seed: int, *ports: int) -> None:
     chance = random.Random(seed)
-    ways = [_Way(target, chance) for _ in range(count)]
+    ways = [_Way(target, port, chance) for port in ports]
     for way in ways:
         way.turn("open", 0.0)
-    print(json.dumps([way.sock.getsockname()[1] for way in ways]), flush=True)  # noqa: T201 - its answer
+    print("ready", flush=True)  # noqa: T201 - its answer
     loop, told = asyncio.get_running_loop(), asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(told), sys.stdin)
     while line := await told.readline():
         mode, which, share = json.loads(line)
         for number in which:
             ways[number].turn(mode, share)
-        print("true", flush=True)  # noqa: T201
+        print("done", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -3,8 +3,11 @@
 import io
 import json
 import socket
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from subprocess import PIPE
 
 import pytest
 
@@ -14,7 +17,7 @@ from agent.cli.progress import Progress, printable
 from agent.cli.wait import Answer, Vigil, line, look
 from agent.demo.servers import free_port
 from outrider.__main__ import main
-from tests.running import agent
+from tests.running import ROOT, agent
 
 GOOD, BAD = Answer(good=True, status=200), Answer(good=False, status=503, reasons=("db failed: down",))
 FILE = """probes:
@@ -180,7 +183,7 @@ def test_nonsense_is_64(capsys, words_):
     assert outrider(*words_, capsys=capsys)[0] == 64
 
 
-def test_an_agent_that_comes_late_is_waited_for(capsys):
+def test_an_agent_that_comes_late_is_waited_for():
     """Nobody listens when it begins; it ends with 0 once somebody answered well for long enough."""
 
     class Live(BaseHTTPRequestHandler):
@@ -196,18 +199,15 @@ def test_an_agent_that_comes_late_is_waited_for(capsys):
     with server:
         server.server_bind()  # the port is ours, and refuses
         options = ["--live", "--stable", "300ms", "--for", "30s", f"http://127.0.0.1:{server.server_port}"]
-        ended = []
-        waiting = threading.Thread(target=lambda: ended.append(main(["wait", *options])))
-        waiting.start()
-        said = ""
-        while "Connection refused" not in said:
-            said += capsys.readouterr().err
-        server.server_activate()
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        waiting.join(30)
-        server.shutdown()
-    assert ended == [0]
-    assert "and has been for 0.3s" in capsys.readouterr().out
+        command = [sys.executable, "-m", "outrider", "wait", *options]
+        with subprocess.Popen(command, cwd=ROOT, stdout=PIPE, stderr=PIPE, text=True) as waiting:
+            assert "Connection refused" in waiting.stderr.readline()
+            server.server_activate()
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            said = waiting.communicate(timeout=30)[0]
+            server.shutdown()
+    assert waiting.returncode == 0
+    assert "and has been for 0.3s" in said
 
 
 def test_an_answer_that_drips_in_is_none():

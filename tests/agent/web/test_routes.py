@@ -2,6 +2,7 @@
 
 import pytest
 
+from agent.web.counted import Counted
 from agent.web.problem import answer
 from agent.web.routes import Route, Routes
 from tests.agent.web.conftest import _Served
@@ -63,3 +64,17 @@ async def test_no_such_path(client, path):
     for method in ("GET", "POST", "DELETE"):
         async with client.request(method, path) as response:
             assert response.status == 404
+
+
+@pytest.mark.case("K15")
+async def test_requests_are_counted_under_their_own_path(aiohttp_client):
+    """Each path of the table, with its status; what does not exist is one series, however many paths a scanner tries."""
+    counted = Counted()
+    client = await aiohttp_client(_Served(Routes([Route("/a", says("a")), Route("/b/*", says("b"))], counted=counted)))
+    for path in ("/a", "/a", "/b/x", "/b/y", "/nowhere", "/a/x", "/.env"):
+        (await client.get(path)).release()
+    (await client.post("/a")).release()
+    ((_, samples),) = counted.samples()
+    assert {sample.labels: sample.value for sample in samples} == {
+        ("/a", "200"): 2, ("/b/NAME", "200"): 2, ("other", "404"): 3, ("/a", "405"): 1,
+    }  # fmt: skip

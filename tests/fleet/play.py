@@ -1,0 +1,225 @@
+"""A fleet of real agents on one database: started, broken, watched.
+
+Every number of the file is a tenth of its default, so that a fault of a minute takes six seconds; the timeout is a
+seventh and the time between two looks at the peers a quarter, for fifty agents share a machine here. What no key
+scales stays: 60 s for which an attempt of a peer counts, 1 s between two extra attempts, up to 10 s until a lost Redis
+is tried again.
+"""
+
+import contextlib
+import http.client
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.demo.process import port_taken
+from agent.demo.servers import Postgres, Valkey
+from tests.fleet.watch import Watch
+from tests.fleet.ways import HOST, Ways, uncovered
+from tests.running import ROOT
+
+INTERVAL, FAST, TIMEOUT, REFRESH = 1.0, 0.2, 0.4, 0.5
+FAILURES, SUCCESSES = 3, 2
+READY_DELAY = 1.0
+JITTER = 1.1  #: by so much an interval may be longer: agent.scheduler.timetable
+
+_START_SECONDS = 120.0
+_AT_ONCE = 6  # agents that start at the same time: more would only wait for each other
+_PORTS = range(15000, 32000)  # below those that the kernel gives away: nobody takes one between its choice and its use
+_UNREADY = "this replica is unready"
+_DOWN = "probe orders-db is down"
+
+
+@dataclass
+class Replica:
+    """One agent: its process, the port of its verdicts, what it prints."""
+
+    port: int
+    file: Path
+    log: Path
+    process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        """Start it, without a wait."""
+        command = [sys.executable, "-m", "outrider", "run", "-c", str(self.file)]
+        with self.log.open("ab") as stream:
+            self.process = subprocess.Popen(command, stderr=stream, stdout=stream, cwd=ROOT, env=uncovered())
+
+    def ready(self) -> bool:
+        """Whether it says so now. AssertionError when it has ended."""
+        assert self.process.poll() is None, self.log.read_text()
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.get("/readyz")[0] == 200
+        return False
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body of one GET."""
+        asking = http.client.HTTPConnection(HOST, self.port, timeout=5)
+        try:
+            asking.request("GET", path)
+            answer = asking.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            asking.close()
+
+    def sample(self, name: str) -> float:
+        """One number of its metrics page, by name and labels as they stand there."""
+        return float(re.search(rf"^{re.escape(name)} (\S+)$", self.get("/metrics")[1], re.MULTILINE)[1])
+
+    def said(self, offset: int = 0) -> str:
+        """What it printed from there on."""
+        with self.log.open("rb") as stream:
+            stream.seek(offset)
+            return stream.read().decode(errors="replace")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment to look back to."""
+
+    at: float
+    offsets: tuple[int, ...]
+
+
+class Fleet:
+    """The agents, their ways to the database, where they leave word, and who watches them."""
+
+    def __init__(self, replicas: Sequence[Replica], ways: Ways, redis: Valkey | None, watch: Watch) -> None:
+        self.replicas, self.ways, self.redis, self.watch = replicas, ways, redis, watch
+
+    def mark(self) -> Mark:
+        """This moment."""
+        return Mark(time.monotonic(), tuple(each.log.stat().st_size for each in self.replicas))
+
+    def left(self, mark: Mark) -> dict[int, str]:
+        """Who was unready since then, for however short a time, and what is known of it.
+
+        A balancer saw it, or it said so itself: an agent prints a line at each change of any verdict that it gave.
+        """
+        found = {}
+        for number, replica in enumerate(self.replicas):
+            said = [line for line in replica.said(mark.offsets[number]).splitlines() if _UNREADY in line]
+            seen = [change for change in self.watch.since(number, mark.at) if change.word not in {"ok", "degraded"}]
+            if said or seen:
+                found[number] = f"said {said}, seen {seen}"
+        return found
+
+    def noticed(self, mark: Mark) -> int:
+        """How many have found the database down since then."""
+        return sum(_DOWN in each.said(offset) for each, offset in zip(self.replicas, mark.offsets, strict=True))
+
+    def settle(self, seconds: float = 30.0) -> None:
+        """Wait until all are well, and know that the others are."""
+        self.until(lambda: set(self.watch.words()) == {"ok"}, "all are well", seconds)
+
+    def until(self, condition: Callable[[], bool], what: str, seconds: float) -> float:
+        """Wait for it; returns the seconds it took."""
+        began = time.monotonic()
+        while not condition():
+            waited = time.monotonic() - began
+            assert waited < seconds, f"not within {seconds:g} s: {what}; they say {self.watch.words()}"
+            time.sleep(0.02)
+        return time.monotonic() - began
+
+    @contextlib.contextmanager
+    def stopped(self, numbers: Iterable[int]) -> Iterator[None]:
+        """These agents stand still (SIGSTOP) meanwhile."""
+        chosen = [self.replicas[number].process for number in numbers]
+        for process in chosen:
+            process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in chosen:
+                process.send_signal(signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def fleet(size: int, *, by: str = "redis", seed: int = 0) -> Iterator[Fleet]:
+    """So many agents, all ready, on a database of their own; they know each other by `redis` or `urls`."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outrider-fleet-")))
+        database = stack.enter_context(Postgres(max_connections=3 * size + 10))
+        redis = stack.enter_context(Valkey()) if by == "redis" else None
+        chosen = _ports(2 * size)
+        ports, ways = chosen[:size], stack.enter_context(Ways(database.port, chosen[size:], seed))
+        peers = f"redis: '{redis.url}'" if redis else f"urls: {[f'http://{HOST}:{port}' for port in ports]}"
+        replicas = []
+        for number, port in enumerate(ports):
+            replica = Replica(port, folder / f"{number}.yaml", folder / f"{number}.log")
+            replica.file.write_text(_file(port, folder / f"{number}.sock", ways.ports[number], peers))
+            replicas.append(replica)
+        stack.callback(_end, replicas)
+        _start(replicas)
+        watch = stack.enter_context(Watch(ports))
+        started = Fleet(replicas, ways, redis, watch)
+        started.settle()
+        yield started
+
+
+def _file(port: int, admin: Path, way: int, peers: str) -> str:
+    return f"""
+service: fleet
+listen: {{public: "{HOST}:{port}", admin: "unix:{admin}"}}
+log: {{format: text}}
+readiness:
+  drain: 0s
+  ready_delay: {READY_DELAY}s
+  peers: {{{peers}, refresh: {REFRESH}s, rate: 1000/s}}
+probes:
+  orders-db:
+    type: postgres
+    dsn: postgresql://postgres@{HOST}:{way}/postgres?sslmode=disable
+    shared: true
+    when_down: unready
+    interval: {INTERVAL}s
+    fast_interval: {FAST}s
+    slow_interval: {3 * INTERVAL}s
+    timeout: {TIMEOUT}s
+    failure_threshold: {FAILURES}
+    success_threshold: {SUCCESSES}
+    fresh_every: 6s
+"""
+
+
+def _ports(count: int) -> list[int]:
+    """So many ports that nobody listens on."""
+    chosen: list[int] = []
+    for port in random.Random().sample(_PORTS, len(_PORTS)):
+        if not port_taken(port):
+            chosen.append(port)
+        if len(chosen) == count:
+            return chosen
+    raise AssertionError("this machine has no free ports left")
+
+
+def _start(replicas: Sequence[Replica]) -> None:
+    """Start all, a few at a time; each is ready when this returns."""
+    waiting, starting = deque(replicas), []
+    deadline = time.monotonic() + _START_SECONDS
+    while waiting or starting:
+        while waiting and len(starting) < _AT_ONCE:
+            starting.append(waiting.popleft())
+            starting[-1].start()
+        starting = [each for each in starting if not each.ready()]
+        assert time.monotonic() < deadline, f"{len(waiting) + len(starting)} agents are not ready in time"
+        time.sleep(0.02)
+
+
+def _end(replicas: Sequence[Replica]) -> None:
+    """End all at once; nothing is lost with them."""
+    started = [each.process for each in replicas if each.process is not None]
+    for process in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+    for process in started:
+        process.wait()
