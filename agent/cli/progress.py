@@ -11,7 +11,7 @@ class Progress:
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self._stream = sys.stderr if stream is None else stream
         self._quiet = quiet
-        self._last: object = None
+        self._last: object = self  # equal to no change
         self.live = self._stream.isatty()
 
     def show(self, text: str, change: object) -> None:

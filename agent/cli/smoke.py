@@ -52,6 +52,8 @@ class Smoke:
                 connection.request("GET", path, headers={"User-Agent": f"outrider-gate/{__version__}", "Accept": "*/*"})
                 answer = connection.getresponse()
                 answer.read(LONGEST)
+                if time.monotonic() - began >= timeout:  # what was cut off looks like an end
+                    raise TimeoutError
                 return answer.status
             finally:
                 late.cancel()

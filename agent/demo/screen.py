@@ -1,5 +1,6 @@
 """The demo in a terminal: the replicas' verdicts, the probes of the first one live, the keys that break things."""
 
+import re
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -15,7 +16,7 @@ from rich.text import Text
 from agent import units
 from agent.demo.control import KEYS
 from agent.demo.faults import Faults
-from agent.demo.glance import AlertGlance, Glance
+from agent.demo.glance import AlertGlance, Glance, ReplicaGlance
 from agent.demo.sink import Sink
 
 #: State or verdict -> style, symbol, symbol where the terminal knows no Unicode. The word is always there as well.
@@ -38,6 +39,7 @@ _VERDICT = {
 }
 #: Where there is no reason to give.
 _PLAIN = {"ready": ("every probe is up: it may get traffic",), "silent": ("its Outrider does not answer",)}
+_NUMBER = re.compile(r"\d+")
 _MANY_QUEUED = 20  # spans; the service makes about ten in a second
 _LABEL = len("alertmanager")  # the widest one on the left
 _WIDEST = len(" * READY, DEGRADED ")
@@ -82,7 +84,7 @@ class Screen:
             return Padding(Text("Outrider does not answer", style="bold red"), (1, 2))
         parts = (self._replicas(seen), self._table(seen), self._facts(seen), self._foot())
         spaced = (Padding(part, (0, 0, 1, 0)) for part in parts)
-        return Padding(Group(*spaced, self._places()), (1, 2, 0, 2))
+        return Padding(Group(*spaced, self._places()), (0, 2))
 
     def _replicas(self, seen: Glance) -> RenderableType:
         """Each replica in one line; the first, whose probes stand below, says all it has to say."""
@@ -96,8 +98,7 @@ class Screen:
             said = replica.reasons or _PLAIN.get(replica.verdict, ())
             why = Text("\n".join(said), style=style if replica.reasons else "dim")
             if replica is not first:
-                why = Text("for the same reason", style=style) if replica == first and first.reasons else why
-                why = self._one_line(why)
+                why = Text("for the same reason", style=style) if _alike(replica, first) else self._one_line(why)
             badge = Text(f" {self._symbol(replica.verdict)} {_VERDICT[replica.verdict]} ", f"{style} reverse")
             grid.add_row(Text(f"replica {number}", style="bold"), badge, why)
         return grid
@@ -205,3 +206,9 @@ class Screen:
 
     def _dot(self) -> str:
         return " · " if self._unicode else ", "
+
+
+def _alike(one: ReplicaGlance, other: ReplicaGlance) -> bool:
+    """Whether both give the same reasons, but for the numbers in them."""
+    told, others = (_NUMBER.sub("", "\n".join(each.reasons)) for each in (one, other))
+    return bool(told) and told == others

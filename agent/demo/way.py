@@ -37,6 +37,7 @@ def _open(door: socket.socket, target: int) -> None:
             client.close()
             return
         for source, sink in ((client, server), (server, client)):
+            sink.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else an answer may wait 40 ms for its rest
             threading.Thread(target=_carry, args=(source, sink), daemon=True).start()
 
 

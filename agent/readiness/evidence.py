@@ -23,7 +23,8 @@ class Tally:
     """What the fresh views say of one dependency since our own first failure.
 
     `views`: how many there are, the newest alone; `asked`: how many of them tried since; `reached`: how many of those
-    passed at least once. `attempts` and `failed` are over all that are fresh: the more, the surer.
+    passed at least once. `attempts` and `failed` are over all that are fresh, the more, the surer; `suffering`: of how
+    many of them at least one failed.
     """
 
     views: int = 0
@@ -31,15 +32,20 @@ class Tally:
     reached: int = 0
     attempts: int = 0
     failed: int = 0
+    suffering: int = 0
 
     @property
     def blames_us(self) -> bool:
         """Whether it works for the others: half of them tried since, and nearly all of that passed."""
-        return self.views > 0 and 2 * self.asked >= self.views and not self.fails_elsewhere
+        return self.views > 0 and 2 * self.asked >= self.views and not self._many_failed
 
     @property
     def fails_elsewhere(self) -> bool:
-        """Whether too much of what the others tried since failed."""
+        """Whether it fails for the others too: not for one alone, which may be cut off."""
+        return self.suffering > 1 and self._many_failed
+
+    @property
+    def _many_failed(self) -> bool:
         return FAILED_AT_MOST * self.failed > self.attempts
 
 
@@ -51,7 +57,8 @@ def tally(views: Iterable[PeerView], probe: str, since: float, recent: float) ->
     ]
     newest = found[-NEWEST:]
     attempts, passed = sum(map(len, found)), sum(map(sum, found))
-    return Tally(len(newest), sum(map(bool, newest)), sum(map(any, newest)), attempts, attempts - passed)
+    suffering = sum(not all(passes) for passes in found)
+    return Tally(len(newest), sum(map(bool, newest)), sum(map(any, newest)), attempts, attempts - passed, suffering)
 
 
 @dataclass(slots=True)

@@ -79,13 +79,13 @@ def test_a_fault_of_all_is_said_once():
     """The first replica says the whole reason, over as many lines as it takes; the others in one line each."""
     found = healthy()
     found["status"]["verdict"] |= {"status": "degraded", "reasons": [_HELD]}
-    others = [ReplicaGlance("degraded", (_HELD,)), ReplicaGlance("degraded", (_HELD.replace("0 of 2", "1 of 2"),))]
+    others = [ReplicaGlance("degraded", (_HELD.replace("0", "1"),)), ReplicaGlance("degraded", ("app " + _HELD,))]
     lines = _draw(found, others=others).splitlines()
-    assert "▲ READY, DEGRADED   orders-db is down" in lines[1]
-    assert " ".join(line[34:].strip() for line in lines[1:4]) == _HELD
-    assert lines[4].rstrip().endswith("▲ READY, DEGRADED   for the same reason")
-    assert lines[5].rstrip().endswith("…")
-    assert lines[6].strip() == ""
+    assert "▲ READY, DEGRADED   orders-db is down" in lines[0]
+    assert " ".join(line[34:].strip() for line in lines[:3]) == _HELD
+    assert lines[3].rstrip().endswith("▲ READY, DEGRADED   for the same reason")
+    assert lines[4].rstrip().endswith("…")
+    assert lines[5].strip() == ""
 
 
 async def test_what_reached_the_webhook_is_shown():

@@ -116,6 +116,7 @@ class _Way:
         self._tasks: set[asyncio.Task[None]] = set()
         self.sock = socket.socket()
         self.sock.setblocking(False)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # to listen again beside what is still open
         self.sock.bind((HOST, port))
 
     def turn(self, mode: str, chance: float) -> None:
