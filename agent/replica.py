@@ -15,7 +15,7 @@ from agent.assemble import Plan
 from agent.events import Observation, Outcome
 from agent.health.board import Board, View
 from agent.health.maintenance import Maintenance
-from agent.health.roots import ancestors, root
+from agent.health.roots import ancestors, explanation
 from agent.health.state import Edge, State
 from agent.lifecycle import Lifecycle
 from agent.pulse import Pulse
@@ -109,15 +109,11 @@ class Replica:
     def group(self, name: str) -> GroupVerdict | None:
         """The verdict over one group; None when there is none of this name. One that drains is ready for nothing."""
         group = self._groups.get(name)
-        if group is None:
-            return None
-        views = self.views()
-        found = decide_group(group, views, self._room.situation(views, time.monotonic()))
-        return replace(found, ready=False) if self._lifecycle.draining else found
+        return None if group is None else self._decided({name: group})[name]
 
-    def groups(self) -> tuple[str, ...]:
-        """The names of the groups."""
-        return tuple(self._groups)
+    def groups(self) -> Mapping[str, GroupVerdict]:
+        """The verdicts over all groups."""
+        return self._decided(self._groups)
 
     def weight(self) -> int:
         """This replica's share of the traffic, in percent of an equal one."""
@@ -129,9 +125,8 @@ class Replica:
         return str(view.state) if view else ""
 
     def explained_by(self, probe: str) -> str:
-        """The probe whose being down explains that this one is; "" when it must answer for itself."""
-        cause = root(probe, self.views())
-        return "" if cause == probe else cause
+        """The probe that explains why this one is down; "" when it must answer for itself."""
+        return explanation(probe, self.views())
 
     def peerz(self) -> Mapping[str, Any] | None:
         """What the peers are told; None when there are none to tell."""
@@ -175,10 +170,11 @@ class Replica:
         yield "outrider_readiness_overridden", [Sample((), float(verdict.override is not None))]
         yield "outrider_unjudged", [Sample((), float(verdict.unjudged))]
         yield "outrider_draining", [Sample((), float(verdict.draining))]
-        yield "outrider_group_ready", [Sample((name,), float(self._group_ready(name))) for name in self._groups]
+        yield "outrider_group_ready", [Sample((name,), float(each.ready)) for name, each in self.groups().items()]
 
     def _keep(self, verdict: Verdict, now: float) -> None:
         """Remember since when it is ready, and tell each change once: no verdict that anybody got goes untold."""
+        self._room.served |= verdict.ready and not verdict.override
         if verdict.ready is (self._ready_since is not None):
             return
         self._ready_since = now if verdict.ready else None
@@ -188,6 +184,13 @@ class Replica:
         else:
             log.warning("this replica is unready: %s", "; ".join(verdict.reasons))
 
-    def _group_ready(self, name: str) -> bool:
-        group = self.group(name)
-        return group is not None and group.ready
+    def _decided(self, groups: Mapping[str, Group]) -> Mapping[str, GroupVerdict]:
+        """The verdicts over these, all of them from one picture."""
+        if not groups:
+            return {}
+        views = self.views()
+        situation = self._room.situation(views, time.monotonic())
+        found = {name: decide_group(group, views, situation) for name, group in groups.items()}
+        if self._lifecycle.draining:
+            return {name: replace(each, ready=False) for name, each in found.items()}
+        return found

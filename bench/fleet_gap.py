@@ -66,7 +66,7 @@ class Watch:
             self.good.append(sent)
 
     def since(self, moment):
-        """Seconds from a moment to the first good answer of a question that was sent later; None while there is none."""
+        """Seconds from a moment to the first question after it that was answered well; None while there is none."""
         later = [at for at in self.good if at > moment]
         return min(later) - moment if later else None
 

@@ -5,6 +5,7 @@ import random
 import statistics
 import time
 from collections import Counter
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import uvloop
@@ -17,7 +18,7 @@ RATE = 20  # requests a second on each fleet
 FREE_EVERY = 5  # every fifth request needs no database
 SLOW = 2.0  # seconds; an answer after that is as good as none
 BEFORE, AFTER = 3.0, 20.0  # seconds counted before and after a fault
-FAULT, RUNS, AT_ONCE = 60.0, 5, 5
+FAULT, RUNS = 60.0, 5
 MARGIN, AT_LEAST = 0.05, 10  # the gate: no more than this above the better of the other two
 FAULTS = {
     "shared": "shared fault: the database refuses everyone for {0:.0f} s",
@@ -95,45 +96,45 @@ async def _mend(made, fault):
             await made.run(again, fleet.way)
 
 
-async def play(made, fault, seconds):
-    """One fault over all fleets; fleet -> its client. All of them are whole before it and after it."""
+async def play(made, fault, seconds, after):
+    """One fault over all fleets; fleet -> its client. All of them are whole before it."""
     await made.whole()
     await asyncio.sleep(random.uniform(0, 2))  # somewhere between two checks
     clients = {fleet.name: Client(fleet.balancer.port) for fleet in made.fleets}
-    asking = [asyncio.create_task(each.run(BEFORE + seconds + AFTER)) for each in clients.values()]
+    asking = [asyncio.create_task(each.run(BEFORE + seconds + after)) for each in clients.values()]
     await asyncio.sleep(BEFORE)
     await _break(made, fault)
     await asyncio.sleep(seconds)
     await _mend(made, fault)
     await asyncio.gather(*asking)
-    await made.whole()
     return clients
 
 
-async def one_run(seconds, say):
-    """All faults, one after another, over fleets of their own; fault -> fleet -> its client."""
-    async with stage() as made:
-        found = {}
-        for fault in FAULTS:
-            found[fault] = await play(made, fault, seconds)
-            say(fault, found[fault])
-        return found
+async def one_run(made, seconds, after, say):
+    """All faults, one after another, over the same fleets; fault -> fleet -> its client."""
+    found = {}
+    for fault in FAULTS:
+        found[fault] = await play(made, fault, seconds, after)
+        say(fault, found[fault])
+    return found
 
 
-async def runs(number, seconds, say):
-    """So many runs, some of them at once."""
-    slots = asyncio.Semaphore(AT_ONCE)
+async def runs(number, seconds, after, say):
+    """So many runs at once, each over fleets of its own, which are started one after another."""
+    starting = asyncio.Lock()
 
     async def one():
-        async with slots:
-            return await one_run(seconds, say)
+        async with AsyncExitStack() as stack:
+            async with starting:
+                made = await stack.enter_async_context(stage())
+            return await one_run(made, seconds, after, say)
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one()) for _ in range(number)]
     return [task.result() for task in tasks]
 
 
-def rows(say, *, number=RUNS, seconds=FAULT):
+def rows(say, *, number=RUNS, seconds=FAULT, after=AFTER):
     """A row for each fault: mean of the runs, and the worst.
 
     Four replicas behind a HAProxy that repeats nothing; 20 requests a second, of which four in five need the database.
@@ -143,7 +144,7 @@ def rows(say, *, number=RUNS, seconds=FAULT):
     if program_path() is None:
         yield Row("requests lost by a fleet", "not measured: haproxy is not installed (make ci-tools)")
         return
-    found = uvloop.run(runs(number, seconds, lambda fault, clients: say(_line(fault, clients))))
+    found = uvloop.run(runs(number, seconds, after, lambda fault, clients: say(_line(fault, clients))))
     for fault, what in FAULTS.items():
         yield _row(what.format(seconds, REPLICAS), [run[fault] for run in found])
 

@@ -109,6 +109,7 @@ class Stage:
     """A database and the fleets over it. Every server is started and ended by one thread (see `Server`)."""
 
     database: Postgres
+    replicas: int = REPLICAS  # of each fleet
     fleets: list = field(default_factory=list)
     hands: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
@@ -116,15 +117,10 @@ class Stage:
         """Do something that blocks, in that thread."""
         return await asyncio.get_running_loop().run_in_executor(self.hands, work, *arguments)
 
-    @property
-    def firsts(self):
-        """The replica of each fleet that private faults befall."""
-        return [fleet.services[0] for fleet in self.fleets]
-
     async def whole(self):
         """Return when every replica of every fleet gets requests."""
         deadline = time.monotonic() + PATIENCE
-        while missing := [fleet.name for fleet in self.fleets if await self.run(fleet.balancer.up) < REPLICAS]:
+        while missing := [fleet.name for fleet in self.fleets if await self.run(fleet.balancer.up) < self.replicas]:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"not whole after {PATIENCE:.0f} s: {', '.join(missing)}")
             await asyncio.sleep(0.1)
@@ -132,7 +128,7 @@ class Stage:
     def start(self, folder):
         """Everything, in the order of need."""
         self.database.start()
-        self.fleets = [_fleet(name, self.database, folder) for name in CHECKS]
+        self.fleets = [_fleet(name, self.database, self.replicas, folder) for name in CHECKS]
         start_all([fleet.way for fleet in self.fleets])
         start_all([service for fleet in self.fleets for service in fleet.services])
         start_all([sidecar for fleet in self.fleets for sidecar in fleet.sidecars])
@@ -156,9 +152,9 @@ def again(server):
     return server.start()
 
 
-def _fleet(name, database, folder):
+def _fleet(name, database, replicas, folder):
     way = Way(port(), to=database)
-    services = [Service(port(), way.url if number == 0 else database.url) for number in range(REPLICAS)]
+    services = [Service(port(), way.url if number == 0 else database.url) for number in range(replicas)]
     asked, sidecars = [each.port for each in services], []
     if name == "outrider":
         asked = [port() for _ in services]
@@ -166,9 +162,7 @@ def _fleet(name, database, folder):
         for number, service in zip(asked, services, strict=True):
             home = folder / str(number)
             home.mkdir()
-            text = FILE.format(
-                host=HOST, public=number, folder=home, app=service.port, dsn=service.dsn, peers=peers
-            )
+            text = FILE.format(host=HOST, public=number, folder=home, app=service.port, dsn=service.dsn, peers=peers)
             (home / "outrider.yaml").write_text(text)
             sidecars.append(Outrider(number, folder=home, file=home / "outrider.yaml", peers_token=TOKEN))
     targets = list(zip((each.port for each in services), asked, strict=True))
@@ -176,9 +170,9 @@ def _fleet(name, database, folder):
 
 
 @asynccontextmanager
-async def stage():
+async def stage(replicas=REPLICAS):
     """The three fleets, whole; all gone at the end."""
-    made = Stage(Postgres(port(), max_connections=100))
+    made = Stage(Postgres(port(), max_connections=100), replicas)
     with TemporaryDirectory(prefix="outrider-bench-") as folder:
         try:
             await made.run(made.start, Path(folder))

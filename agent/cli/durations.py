@@ -14,7 +14,9 @@ def duration(text: str) -> float:
 
 
 def words(seconds: float) -> str:
-    """Seconds as a person writes them: `4.2s`, `12s`, `2m`, `1m5s`, `1h`."""
+    """Seconds as a person writes them: `12ms`, `4.2s`, `12s`, `2m`, `1m5s`, `1h`."""
+    if 0 < seconds < 0.9995:
+        return f"{seconds * 1000:.0f}ms"
     if seconds < 9.95:
         return f"{seconds:.1f}".removesuffix(".0") + "s"
     minutes, rest = divmod(round(seconds), 60)

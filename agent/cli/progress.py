@@ -41,6 +41,6 @@ def printable(text: str, longest: int = 300) -> str:
 
 def _columns() -> int:
     try:
-        return max(20, os.get_terminal_size(sys.stderr.fileno()).columns)
+        return max(20, os.get_terminal_size(sys.stderr.fileno()).columns or 80)  # 0: it does not say
     except (OSError, ValueError):
         return 80

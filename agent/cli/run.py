@@ -90,7 +90,7 @@ async def _serve(args: argparse.Namespace, opened: Opened, logs: Logs) -> None:
     source = Source(configuration.read, opened.seen, configuration.files, configuration.masked, configuration.in_force)
     app = App(opened.plan, source, judged=opened.judged)
     configuration.led.tell(float(opened.plan.file.readiness.drain))  # before anybody may find it ready
-    configuration.led.obey(app.lifecycle.drain, app.end, app.stop)
+    configuration.led.obey(asyncio.get_running_loop(), app.lifecycle.drain, app.end, app.stop)
     await app.run()
     if await _unending():
         log.error("leaving without the tasks of a plug-in that ignore their cancellation")

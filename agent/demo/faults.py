@@ -95,7 +95,7 @@ def _cut(replica: Replica) -> Fault:
     """The fault of one replica that cannot reach the database while the others can."""
     return _ended(
         "private",
-        f"{replica.title} is cut off from PostgreSQL: port {replica.way.port} refuses; the others reach it",
+        f"{replica.title} alone is cut off from PostgreSQL: port {replica.way.port} refuses",
         f"{replica.title} reaches PostgreSQL again, by port {replica.way.port}",
         replica.way,
     )

@@ -87,7 +87,9 @@ dependencies:
 # values.yaml
 outrider:
   deployment: {{enabled: false}}
-  existingSecret: {service}-outrider  # a Secret of yours, with the key {peers_token}
+  peers:
+    selector: {{app: {service}}}  # the labels of your Pods
+    existingSecret: {service}-peers  # a Secret of yours, with the key token
   config:
 {config}
 
@@ -155,10 +157,11 @@ def demo_file(
 
 
 def chart_lines(yaml: str) -> str:
-    """What adds this file to the Helm chart of one's own service."""
-    bare = [line.partition(" # ")[0].rstrip() for line in yaml.splitlines() if not line.startswith("#")]
+    """What adds this file to the Helm chart of one's own service. The chart itself knows how the peers are found."""
+    kept = [line for line in yaml.splitlines() if not line.startswith(("#", "    urls: ", "    token: "))]
+    bare = [line.partition(" # ")[0].rstrip() for line in kept]
     config = "\n".join(f"    {line}" for line in bare if line)
-    return _CHART.format(version=__version__, config=config, service=SERVICE_NAME, peers_token=PEERS_TOKEN)
+    return _CHART.format(version=__version__, config=config, service=SERVICE_NAME)
 
 
 def addresses(replicas: Sequence[Ports], others: Mapping[str, str]) -> dict[str, str]:

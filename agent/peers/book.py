@@ -41,10 +41,16 @@ class Book:
         there = {base.url for base in self._bases}
         self._known = {url: known for url, known in self._known.items() if url in there}
 
-    def note(self, url: str, identity: str, now: float) -> None:
-        """This replica answers at this address; one that has left the list meanwhile is passed over."""
-        if any(base.url == url for base in self._bases):
-            self._known[url] = _Known(identity, now)
+    def note(self, url: str, identity: str, now: float) -> str | None:
+        """This replica answers at this address; one that has left the list meanwhile is passed over.
+
+        Returns who answered there before, where nobody answers to that name at any address any more.
+        """
+        if all(base.url != url for base in self._bases):
+            return None
+        before, self._known[url] = self._known.get(url), _Known(identity, now)
+        names = {known.identity for known in self._known.values()}
+        return before.identity if before is not None and before.identity not in names else None
 
     def choose(self, now: float) -> list[str]:
         """Some others at random, each at one of its addresses; now and then the own one too."""

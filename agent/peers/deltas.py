@@ -5,6 +5,7 @@ scrape less the probe's timeout, and that is when all of them are taken to have 
 """
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
 from agent.peers.wire import ATTEMPTS
@@ -41,8 +42,10 @@ def attempts(counters: Iterable[tuple[str, Points]], scrapes: Sequence[float], t
     found: list[Attempted] = []
     for outcome, points in counters:
         if outcome in PASSED or outcome in FAILED:
+            newest: deque[Attempted] = deque(maxlen=ATTEMPTS)
             for since, count in grown(points, scrapes):
-                found += [Attempted(since - timeout, outcome in PASSED)] * count
+                newest.extend([Attempted(since - timeout, outcome in PASSED)] * count)
+            found += newest
     found.sort(key=lambda attempt: (attempt.started, not attempt.passed))
     return tuple(found[-ATTEMPTS:])
 

@@ -130,7 +130,9 @@ class HttpWay:
         except Missed as missed:
             hearing.miss(missed)
             return False
-        self._book.note(url, view.identity, self._clock())
+        gone = self._book.note(url, view.identity, self._clock())
+        if gone is not None:
+            hearing.leave(gone)  # an address has one voice: it restarted, or it lies about who it is
         hearing.hear(view)
         return True
 

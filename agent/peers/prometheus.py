@@ -24,7 +24,8 @@ from config.net.inflate import TooLarge
 from config.types import Url
 
 WINDOW = "70s"  #: of samples: two scrapes that are 30 s apart are always in it
-LIMIT = 1024 * 1024  #: bytes of an answer
+MOST = 256  #: samples of one series that are looked at, the newest: more often than four times a second nobody scrapes
+LIMIT = 512 * 1024  #: bytes of an answer; what its values take in memory is some ten times as much
 KEEPALIVE = 1.0  #: seconds a connection rests: for the second query, not for the next look
 
 _INFO, _ATTEMPTS, _WANTS_OUT = "outrider_peer_info", "outrider_probe_attempts_total", "outrider_peer_wants_out"
@@ -169,14 +170,16 @@ def _view(
     identity: str, own: Sequence[_Series], timeouts: Mapping[str, float], heard: float, shift: float
 ) -> PeerView | None:
     """What Prometheus knows of one replica; None where it has scraped nothing of late. `shift`: to our clock."""
-    points = {id(each): [(at + shift, _number(value)) for at, value in each.values] for each in own}
+    points = {id(each): [(at + shift, _number(value)) for at, value in each.values[-MOST:]] for each in own}
     scrapes = sorted({at for seen in points.values() for at, _ in seen})
     if not scrapes:
         return None
-    told: dict[str, tuple[Attempted, ...]] = {}
-    for name, timeout in timeouts.items():
-        counters = [(each.metric.get("outcome", ""), points[id(each)]) for each in own if _probe(each) == name]
-        told[name] = deltas.attempts(counters, scrapes, timeout)
+    counters: dict[str, list[tuple[str, deltas.Points]]] = {}
+    for each in own:
+        counters.setdefault(_probe(each), []).append((each.metric.get("outcome", ""), points[id(each)]))
+    told: dict[str, tuple[Attempted, ...]] = {
+        name: deltas.attempts(counters[name], scrapes, timeout) for name, timeout in timeouts.items() if name in counters
+    }
     wants_out = any(deltas.wanted(points[id(each)]) for each in own if each.metric.get("__name__") == _WANTS_OUT)
     return PeerView(identity, heard, wants_out, {name: seen for name, seen in told.items() if seen})
 

@@ -46,6 +46,10 @@ class Hearing:
         kept = {name: seen for name, seen in view.attempts.items() if name in ours}
         self.fleet.hear(replace(view, attempts=kept))
 
+    def leave(self, identity: str) -> None:
+        """Another replica answers in its place."""
+        self.fleet.leave(identity)
+
     def miss(self, missed: Missed) -> None:
         """One request came to nothing."""
         self.counts[missed.outcome] += 1

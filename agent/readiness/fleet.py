@@ -62,6 +62,10 @@ class Fleet:
         if before is None or before.heard <= view.heard:
             self._views[view.identity] = view
 
+    def leave(self, identity: str) -> None:
+        """This replica is no more; what it said counts no longer."""
+        self._views.pop(identity, None)
+
     def count(self, others: int, now: float) -> None:
         """So many other replicas are known to exist, by the name, the list or the index they are found with."""
         self._others = others

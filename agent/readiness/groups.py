@@ -34,13 +34,16 @@ def decide_group(group: Group, views: Mapping[str, View], situation: Situation) 
     A shared member that is down for everyone counts as working: a balancer that asks for the group would have nobody
     left. One in maintenance does too.
     """
-    needed = {name: replace(view, member=replace(view.member, when_down="unready")) for name, view in views.items()}
-    members = tuple(rule(needed[name], needed, situation) for name in group.members if name in needed)
+    members = tuple(rule(_needed(views[name]), views, situation) for name in group.members if name in views)
     working = sum(_works(member, group) for member in members)
     degraded = any(member.effect is not Effect.NONE for member in members)
     ready = working >= group.needed
     status = Status.UNHEALTHY if not ready else Status.DEGRADED if degraded else Status.HEALTHY
     return GroupVerdict(ready, status, members, working, group.needed)
+
+
+def _needed(view: View) -> View:
+    return replace(view, member=replace(view.member, when_down="unready"))
 
 
 def _works(ruling: Ruling, group: Group) -> bool:

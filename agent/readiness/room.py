@@ -21,6 +21,7 @@ from agent.readiness.policy import Policy, Verdict, decide
 from agent.readiness.rank import before
 from agent.readiness.rules import Blame, Effect, Situation
 
+HEARD_AFTER = 2  #: refreshes until the others know what this replica wants
 TOLD = 8  #: attempts of each shared probe that the peers are told
 
 _MOVES = frozenset({Outcome.PASS, Outcome.WARN, Outcome.FAIL})
@@ -43,7 +44,9 @@ class Readiness:
         self.policy = Policy()
         self._shared: dict[str, _Shared] = {}
         self._delay = ReadyDelay()
+        self.served = False  #: it was ready once: agent.readiness.rules.Situation
         self.wants_out = False  #: it would leave for a shared reason, if the brake let it
+        self._wants_since: float | None = None
         self._let_out = False
         self._elsewhere: Mapping[str, str] = {}
         self.configure(policy or self.policy)
@@ -81,7 +84,8 @@ class Readiness:
                 continue
             if known.doubt.weigh(tally(fresh, name, _began(view), _recent(view, now)), now):
                 due.append(name)
-        self.wants_out = any(self._blamed(name) and _matters(name, views) for name in self._shared)
+        self.wants_out = any(self._blamed(name) and _matters(name, views, self._counting()) for name in self._shared)
+        self._wants_since = (self._wants_since or now) if self.wants_out else None
         self._let_out = self.wants_out and self._released(fresh, now)
         self._elsewhere = dict(self._suffering_elsewhere(views, fresh, now))
         self._settle(views, now, chance)
@@ -104,8 +108,14 @@ class Readiness:
                     yield name, upstream.name
 
     def _released(self, fresh: Sequence[PeerView], now: float) -> bool:
-        """Whether the brake lets this replica out. Where others are known and none is heard, nobody could hold it."""
+        """Whether the brake lets this replica out. Where others are known and none is heard, nobody could hold it.
+
+        Where all may want out at once, the others must have heard of it first: else two would leave for each other.
+        """
         if not fresh and self.fleet.size(now) > 1:
+            return False
+        since, refresh = self._wants_since, self.fleet.refresh
+        if self.policy.shared == "unready" and refresh and since is not None and now - since < HEARD_AFTER * refresh:
             return False
         return lets_out(self.fleet.identity, fresh, self.fleet.members(now), out=self._let_out)
 
@@ -158,6 +168,7 @@ class Readiness:
                 isolated=self.fleet.isolated(now),
                 returning=self._delay.left(now),
                 override=override,
+                served=self.served,
             )
         return Situation(
             {name: Blame(self._blamed(name), self._said(name, now)) for name in down},
@@ -166,7 +177,12 @@ class Readiness:
             isolated=self.fleet.isolated(now),
             returning=self._delay.left(now),
             override=override,
+            served=self.served,
         )
+
+    def _counting(self) -> frozenset[str]:
+        """The `when_down` of members that can take the replica out when they are down."""
+        return frozenset({"unready", "degraded"} if self.policy.fail_on_degraded else {"unready"})
 
     def _blamed(self, name: str) -> bool:
         """Whether the policy takes this replica out for a shared probe that is down, the brake aside."""
@@ -205,15 +221,15 @@ def _recent(view: View, now: float) -> float:
     return now - max(RECENT_SECONDS, RECENT_INTERVALS * max(view.member.interval, view.stretch))
 
 
-def _matters(name: str, views: Mapping[str, View]) -> bool:
+def _matters(name: str, views: Mapping[str, View], counting: frozenset[str]) -> bool:
     """Whether a shared probe that is down can take the replica out: itself, or through what depends on it."""
     view = views.get(name)
     if view is None or view.state is not State.DOWN or view.maintenance:
         return False
-    if view.member.when_down == "unready":
+    if view.member.when_down in counting:
         return True
     return any(
-        other.member.when_down == "unready"
+        other.member.when_down in counting
         and other.state is State.DOWN
         and any(parent.member.name == name for parent in ancestors(other.member.name, views))
         for other in views.values()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from agent.health.board import View
-from agent.health.roots import ancestors, root
+from agent.health.roots import ancestors, may_explain, root
 from agent.health.state import State
 from agent.readiness.override import Override
 from probes.reason import Reason
@@ -27,7 +27,7 @@ class Ruling:
     effect: Effect
     reason: str  # ok, starting, stale, down, degraded, flapping, blind, maintenance: a closed set
     text: str = ""
-    held: bool = False  # down for a shared reason, and not taken out for it
+    held: bool = False  # by something shared, and not taken out for it: it may be so for all
     depth: int = 0  # how many probes it depends on: a cause has fewer than its consequences
 
 
@@ -45,7 +45,8 @@ class Situation:
 
     `blames`: of every shared probe that is down. `elsewhere`: private probes that are down, and what each depends on
     that fails for other replicas just now. `braked`: others leave first. `returning`: seconds until the replica
-    may come back. `override`: a person's word.
+    may come back. `override`: a person's word. `served`: the replica was ready once; what a reload adds, perhaps at every
+    replica in the same moment, does not take it out before it was judged.
     """
 
     blames: Mapping[str, Blame] = field(default_factory=dict)
@@ -54,10 +55,8 @@ class Situation:
     isolated: bool = False
     returning: float = 0.0
     override: Override | None = None
+    served: bool = False
 
-
-#: So long after what a probe depends on failed, its own failures may come from there; at least two slow intervals.
-EXPLAINS_SECONDS = 60.0
 
 _ALONE = Blame(ours=False, text="it is shared and no peer is asked, so this replica stays")
 _NO_SITUATION = Situation()
@@ -75,16 +74,22 @@ def rule(view: View, views: Mapping[str, View] | None = None, situation: Situati
         return Ruling(name, effect, "stale", f"is stale: no attempt ended for {view.stale_after:g} s")
     if view.state is State.UNKNOWN:
         text = "is starting: not judged yet"
+        if gates and situation.served:
+            return Ruling(name, Effect.DEGRADES, "starting", f"{text}, added by a reload", held=True)
         return Ruling(name, Effect.UNREADIES if gates else Effect.NONE, "starting", text)
     if view.state is State.DOWN:
         ruling = _down(view, views or {}, situation)
+        if not gates:
+            # Being held still counts: else a strict fleet would be an empty one, by something it can do without.
+            ruling = replace(ruling, effect=Effect.DEGRADES, text=f"is down: {why(view)}{_because(view, views or {})}")
         return replace(ruling, depth=sum(1 for _ in ancestors(name, views or {}))) if view.member.depends_on else ruling
     if view.state is State.DEGRADED:
         return Ruling(name, Effect.DEGRADES, "degraded", f"is degraded: {why(view)}")
     if view.blind:
         return Ruling(name, Effect.DEGRADES, "blind", "is not measured: the agent itself is stalled")
     if view.flapping:
-        return Ruling(name, Effect.DEGRADES, "flapping", "is flapping: its results keep changing")
+        text = "is flapping: its results keep changing"
+        return Ruling(name, Effect.DEGRADES, "flapping", text, held=view.member.shared)
     return Ruling(name, Effect.NONE, "ok")
 
 
@@ -106,32 +111,33 @@ def why(view: View) -> str:
 
 def held_open(ruling: Ruling, views: Mapping[str, View]) -> bool:
     """Whether a shared fault would have taken the replica out by this member."""
-    return ruling.held and views[ruling.name].member.when_down == "unready"
+    return ruling.held and ruling.reason == "down" and views[ruling.name].member.when_down == "unready"
 
 
 def _down(view: View, views: Mapping[str, View], situation: Situation) -> Ruling:
     name = view.member.name
-    cause = root(name, views)
-    because = f"; {cause}, which it depends on, is down too" if cause != name else ""
-    text = f"is down: {why(view)}{because}"
-    if view.member.when_down != "unready":
-        return Ruling(name, Effect.DEGRADES, "down", text)
+    text = f"is down: {why(view)}{_because(view, views)}"
     if view.member.shared:
         return _shared(name, text, situation.blames.get(name, _ALONE), situation)
     for parent in ancestors(name, views):
         upstream = parent.member.name
-        if parent.maintenance and _may_explain(parent, view):
+        if parent.maintenance and may_explain(parent, view):
             return Ruling(name, Effect.DEGRADES, "down", f"{text}; {upstream} is in maintenance", held=True)
         if parent.member.shared and parent.state is State.DOWN and not parent.maintenance:
             # It can only follow: whatever empties the fleet through the cause must not do so through its consequence.
             return _shared(name, text, situation.blames.get(upstream, _ALONE), situation)
-        if parent.member.shared and _may_explain(parent, view):
+        if parent.member.shared and may_explain(parent, view):
             doubt = f"{upstream} failed too just now, or was not asked since"
             return Ruling(name, Effect.DEGRADES, "down", f"{text}; {doubt}, so this replica stays", held=True)
     if name in situation.elsewhere:
         doubt = f"{situation.elsewhere[name]} fails for other replicas"
         return Ruling(name, Effect.DEGRADES, "down", f"{text}; {doubt}, so this replica stays", held=True)
     return Ruling(name, Effect.UNREADIES, "down", text)
+
+
+def _because(view: View, views: Mapping[str, View]) -> str:
+    cause = root(view.member.name, views)
+    return f"; {cause}, which it depends on, is down too" if cause != view.member.name else ""
 
 
 def _shared(name: str, text: str, blame: Blame, situation: Situation) -> Ruling:
@@ -142,21 +148,3 @@ def _shared(name: str, text: str, blame: Blame, situation: Situation) -> Ruling:
         said += ", but others leave first and some must stay"
         return Ruling(name, Effect.DEGRADES, "down", said, held=True)
     return Ruling(name, Effect.UNREADIES, "down", said)
-
-
-def _may_explain(parent: View, child: View) -> bool:
-    """Whether what the child depends on fails, was not asked since the child began to, or failed not long before.
-
-    "Not long": when both recover, the child may be the later one by as much as its interval; and in a brown-out the
-    parent passes now and then. Then the child must fail again later before its failure counts as its own.
-    """
-    if parent.stale or parent.blind:
-        return False
-    if parent.failures or parent.last is None:
-        return True
-    if child.first_failure is not None and parent.last.started < child.first_failure:
-        return True
-    if parent.last_failure is None or child.last_failure is None:
-        return False
-    after = max(EXPLAINS_SECONDS, 2 * max(parent.member.slow_interval, parent.stretch))
-    return child.last_failure <= parent.last_failure + after

@@ -4,11 +4,14 @@ The agent tells how long its file wants to drain, a line of seconds each time on
 `drain`, and `end` once the service is gone. When the supervisor dies, the agent sees the end of the stream and stops.
 """
 
-import asyncio
 import os
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio  # 10 MB that the supervisor does without
 
 VARIABLE = "OUTRIDER_LEASH"  #: the number of the agent's end, in its environment only
 DRAIN, END = b"drain\n", b"end\n"
@@ -61,22 +64,30 @@ class Led:
             with suppress(OSError):
                 self._sock.send(b"%.3f\n" % drain)
 
-    def obey(self, drain: Callable[[], object], end: Callable[[], None], gone: Callable[[], None]) -> None:
+    def obey(
+        self,
+        loop: "asyncio.AbstractEventLoop",
+        drain: Callable[[], object],
+        end: Callable[[], None],
+        gone: Callable[[], None],
+    ) -> None:
         """From now on call what is said; `gone` when the supervisor is."""
-        if self._sock is not None:
-            words = {DRAIN.strip(): drain, END.strip(): end}
-            asyncio.get_running_loop().add_reader(self._sock, self._hear, words, gone)
-
-    def _hear(self, words: Mapping[bytes, Callable[[], object]], gone: Callable[[], None]) -> None:
-        assert self._sock is not None  # noqa: S101 - it is what made us readable
-        try:
-            heard = self._sock.recv(_LONGEST)
-        except BlockingIOError:
+        sock = self._sock
+        if sock is None:
             return
-        except OSError:
-            heard = b""
-        for word in heard.splitlines():
-            words.get(word, lambda: None)()
-        if not heard:
-            asyncio.get_running_loop().remove_reader(self._sock)
-            gone()
+        words = {DRAIN.strip(): drain, END.strip(): end}
+
+        def hear() -> None:
+            try:
+                heard = sock.recv(_LONGEST)
+            except BlockingIOError:
+                return
+            except OSError:
+                heard = b""
+            for word in heard.splitlines():
+                words.get(word, lambda: None)()
+            if not heard:
+                loop.remove_reader(sock)
+                gone()
+
+        loop.add_reader(sock, hear)

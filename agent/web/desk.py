@@ -70,7 +70,7 @@ class Desk:
     alerts: Callable[[], Sequence[Mapping[str, Any]]] = _nothing
     blackbox_names: Callable[[], bool] = lambda: False
     group: Callable[[str], GroupVerdict | None] = _no_group
-    groups: Callable[[], Sequence[str]] = tuple
+    groups: Callable[[], Mapping[str, GroupVerdict]] = dict
     weight: Callable[[], int] = lambda: 100
     company: Callable[[], Company | None] = lambda: None
     peerz: Callable[[], Mapping[str, Any] | None] = lambda: None

@@ -14,7 +14,7 @@ from agent.web.routes import Route
 
 def public(desk: Desk) -> list[Route]:
     """What anyone who reaches the pod may ask."""
-    health = Health(desk)
+    health, gate = Health(desk), GateEndpoint(desk)
     return [
         Route("/livez", health.live),
         Route("/readyz", health.ready),
@@ -26,7 +26,8 @@ def public(desk: Desk) -> list[Route]:
         Route("/health/ready", health.status),
         Route("/health/status", health.status),
         Route("/metrics", Metrics(desk).get),
-        Route("/api/v1/gate", GateEndpoint(desk).get),
+        Route("/api/v1/gate", gate.get),
+        Route("/api/v1/gate", gate.post, "POST"),
     ]
 
 

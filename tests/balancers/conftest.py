@@ -119,8 +119,13 @@ async def _replica():
         replica.port = runner.addresses[0][1]
         listen = f"agent_check: '{HOST}:{replica.check_port}', grpc_health: '{HOST}:{replica.grpc_port}'"
         file = FILE.format(host=HOST, port=replica.port)
-        with agent(file, listen=listen, readiness="ready_delay: 0s", drain="60s") as replica.agent:
-            yield replica
+        with contextlib.ExitStack() as stack:
+            running = agent(file, listen=listen, readiness="ready_delay: 0s", drain="60s")
+            replica.agent = stack.enter_context(running)
+            try:
+                yield replica
+            finally:
+                await asyncio.to_thread(stack.close)  # its last probe is answered meanwhile
     finally:
         await runner.cleanup()
 
@@ -190,6 +195,7 @@ class Haproxy(Balancer):
         writer.write(b"show stat\n")
         lines = (await reader.read()).decode().splitlines()
         writer.close()
+        await writer.wait_closed()
         head = lines[0].removeprefix("# ").split(",")
         rows = [dict(zip(head, line.split(","), strict=False)) for line in lines[1:] if line]
         return {row["svname"]: row for row in rows}
@@ -235,11 +241,11 @@ class Load:
     """Clients that ask without a pause: what they were told."""
 
     def __init__(self, url):
-        self.url, self.told = url, []
+        self.url, self.told, self.enough = url, [], False
 
     async def _ask(self):
         async with aiohttp.ClientSession() as session:
-            while True:
+            while not self.enough:
                 try:
                     async with session.get(self.url, timeout=aiohttp.ClientTimeout(total=10)) as answer:
                         await answer.read()
@@ -263,13 +269,13 @@ class Load:
 async def load(url, clients=4):
     """So many clients, until the end."""
     made = Load(url)
-    tasks = [asyncio.create_task(made._ask()) for _ in range(clients)]
-    try:
-        yield made
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(clients):
+            tasks.create_task(made._ask())
+        try:
+            yield made
+        finally:
+            made.enough = True  # no request is cut off
 
 
 async def parts(url, replicas, number=60):

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from agent.demo import files
+from tests.helm.engine import objects, of_kind
 
 _URLS = {
     "app": "http://127.0.0.1:8000",
@@ -16,6 +17,7 @@ _URLS = {
 }
 
 
+_WEBHOOK = {"webhook": {"type": "webhook", "url": "http://127.0.0.1:1"}}
 _PEERS = ["http://127.0.0.1:9740", "http://127.0.0.1:2"]
 
 
@@ -44,17 +46,23 @@ def test_the_file_names_every_receiver():
 
 def test_the_replicas_know_each_other():
     """All listeners by their addresses; what they show each other is no secret of the file."""
-    text = files.demo_file(files.Ports(), "demo-8000", _URLS, {"webhook": {"type": "webhook"}}, _PEERS)
+    text = files.demo_file(files.Ports(), "demo-8000", _URLS, _WEBHOOK, _PEERS)
     peers = yaml.safe_load(text)["readiness"]["peers"]
     assert peers == {"urls": _PEERS, "token": "${PEERS_TOKEN}", "refresh": "1s"}
 
 
-def test_the_chart_lines_carry_the_whole_file():
-    """What is copied into values.yaml says the same as what ran."""
-    webhook = {"webhook": {"type": "webhook", "url": "http://127.0.0.1:1"}}
-    text = files.demo_file(files.Ports(), "demo-8000", _URLS, webhook, _PEERS)
+def test_the_chart_lines_say_what_the_file_says():
+    """What is copied into values.yaml is what ran; only the way to the peers is the chart's, and it adds that."""
+    text = files.demo_file(files.Ports(), "demo-8000", _URLS, _WEBHOOK, _PEERS)
     values = files.chart_lines(text).partition("# values.yaml\n")[2].partition("\n# templates")[0]
-    assert yaml.safe_load(values)["outrider"]["config"] == yaml.safe_load(text)
+    values = yaml.safe_load(values)["outrider"]
+    ran = yaml.safe_load(text)
+    ran["readiness"]["peers"] = {"refresh": "1s"}
+    assert values["config"] == ran
+    file = yaml.safe_load(of_kind(objects(values), "ConfigMap")["data"]["outrider.yaml"])
+    added = {"dns": "checkout-outrider-peers", "token": "${file:/run/secrets/outrider-peers/token}"}
+    assert file["readiness"]["peers"] == {"refresh": "1s"} | added
+    assert file["probes"] == ran["probes"]
 
 
 def test_addresses_are_written_whole_for_the_user_alone(tmp_path):

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from tests.running import ROOT
 INTERVAL, FAST, TIMEOUT, REFRESH = 1.0, 0.2, 0.4, 0.5
 FAILURES, SUCCESSES = 3, 2
 READY_DELAY = 1.0
+ASKED = 12  #: peers of which each asks at a look: agent.peers.way
 JITTER = 1.1  #: by so much an interval may be longer: agent.scheduler.timetable
 
 _START_SECONDS = 120.0
@@ -37,6 +38,8 @@ _AT_ONCE = 6  # agents that start at the same time: more would only wait for eac
 _PORTS = range(15000, 32000)  # below those that the kernel gives away: nobody takes one between its choice and its use
 _UNREADY = "this replica is unready"
 _DOWN = "probe orders-db is down"
+_STATE = re.compile("probe orders-db is ([a-z]+)")
+_READY = frozenset({"ok", "degraded"})
 
 
 @dataclass
@@ -108,7 +111,7 @@ class Fleet:
         found = {}
         for number, replica in enumerate(self.replicas):
             said = [line for line in replica.said(mark.offsets[number]).splitlines() if _UNREADY in line]
-            seen = [change for change in self.watch.since(number, mark.at) if change.word not in {"ok", "degraded"}]
+            seen = [change for change in self.watch.since(number, mark.at) if change.word not in _READY]
             if said or seen:
                 found[number] = f"said {said}, seen {seen}"
         return found
@@ -118,8 +121,13 @@ class Fleet:
         return sum(_DOWN in each.said(offset) for each, offset in zip(self.replicas, mark.offsets, strict=True))
 
     def settle(self, seconds: float = 30.0) -> None:
-        """Wait until all are well, and know that the others are."""
-        self.until(lambda: set(self.watch.words()) == {"ok"}, "all are well", seconds)
+        """Wait until all find the database up and are ready. (They may call themselves degraded: it was flapping.)"""
+        self.until(lambda: self.up() == len(self.replicas), "all are up and ready", seconds)
+
+    def up(self) -> int:
+        """How many find the database up, and are ready."""
+        states = [_STATE.findall(each.said())[-1:] for each in self.replicas]
+        return sum(state == ["up"] and word in _READY for state, word in zip(states, self.watch.words(), strict=True))
 
     def until(self, condition: Callable[[], bool], what: str, seconds: float) -> float:
         """Wait for it; returns the seconds it took."""
@@ -130,17 +138,23 @@ class Fleet:
             time.sleep(0.02)
         return time.monotonic() - began
 
-    @contextlib.contextmanager
-    def stopped(self, numbers: Iterable[int]) -> Iterator[None]:
-        """These agents stand still (SIGSTOP) meanwhile."""
-        chosen = [self.replicas[number].process for number in numbers]
-        for process in chosen:
-            process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for process in chosen:
-                process.send_signal(signal.SIGCONT)
+    def meet(self, seconds: float = 30.0) -> None:
+        """Wait until each knows enough of the others."""
+        enough = min(len(self.replicas) - 1, ASKED)
+        fresh = "outrider_peers_fresh"
+        self.until(lambda: all(each.sample(fresh) >= enough for each in self.replicas), "all have met", seconds)
+
+    def signal(self, number: int, what: signal.Signals) -> None:
+        """Send one agent a signal."""
+        self.replicas[number].process.send_signal(what)
+
+
+def play(*events: tuple[float, Callable[[], object]]) -> None:
+    """Let each happen so many seconds from now."""
+    began = time.monotonic()
+    for after, happen in sorted(events, key=lambda event: event[0]):
+        time.sleep(max(0.0, began + after - time.monotonic()))
+        happen()
 
 
 @contextlib.contextmanager
@@ -163,6 +177,7 @@ def fleet(size: int, *, by: str = "redis", seed: int = 0) -> Iterator[Fleet]:
         watch = stack.enter_context(Watch(ports))
         started = Fleet(replicas, ways, redis, watch)
         started.settle()
+        started.meet()
         yield started
 
 

@@ -78,21 +78,28 @@ def uncovered() -> dict[str, str]:
 
 
 class _End(asyncio.Protocol):
-    """One end of a carried connection; what it receives goes out at the other."""
+    """One end of a carried connection; what it receives goes out at the other, when it may."""
 
-    def __init__(self, way: "_Way") -> None:
+    def __init__(self, way: "_Way", *, far: bool = False) -> None:
         self.way = way
+        self.linked = far  # it has its other end, or is about to
         self.other: _End | None = None
         self.transport: asyncio.Transport | None = None
+        self._held = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
-        transport.pause_reading()
         self.way.ends.add(self)
 
     def data_received(self, data: bytes) -> None:
-        if self.other and self.other.transport:
-            self.other.transport.write(data)
+        self._held += data
+        self.flow()
+
+    def flow(self) -> None:
+        """Pass on what is held back, unless the way hangs."""
+        if self.other and self.way.mode != "hang":
+            held, self._held = self._held, b""
+            self.other.transport.write(held)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.way.ends.discard(self)
@@ -130,12 +137,9 @@ class _Way:
         if (before == "refuse") != (mode == "refuse"):
             self._listen(listen=mode != "refuse")
         for end in tuple(self.ends):
-            if mode == "hang":
-                end.transport.pause_reading()
-            elif end.other is None:
+            end.flow()
+            if mode != "hang" and not end.linked:
                 self._soon(self._link(end))
-            else:
-                end.transport.resume_reading()
 
     def _listen(self, *, listen: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -164,17 +168,20 @@ class _Way:
             await self._link(end)
 
     async def _link(self, end: _End) -> None:
+        """Connect it with the database."""
+        end.linked = True
+        loop = asyncio.get_running_loop()
         try:
-            made = await asyncio.get_running_loop().create_connection(lambda: _End(self), HOST, self.target)
+            _, far = await loop.create_connection(lambda: _End(self, far=True), HOST, self.target)
         except OSError:
             end.reset()
             return
-        end.other, made[1].other = made[1], end
-        for each in (end, made[1]):
-            if end not in self.ends or self.mode == "refuse":
-                each.reset()
-            elif self.mode != "hang":
-                each.transport.resume_reading()
+        if end not in self.ends or self.mode == "refuse":
+            end.reset()
+            far.reset()
+            return
+        end.other, far.other = far, end
+        end.flow()
 
     def _soon(self, work) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -68,7 +68,14 @@ class GateEndpoint:
         self._desk = desk
 
     async def get(self, call: Call) -> web.Response:
-        """The gate for `?bake=`, a duration from 1s to 1h; 5m unless told."""
+        """The gate for `?bake=`, a duration from 1s to 1h; 5m unless told. Always 200: the document says it."""
+        return self._answer(call, 200)
+
+    async def post(self, call: Call) -> web.Response:
+        """The same for webhooks (Flagger), which understand a status alone: 409 when it does not pass."""
+        return self._answer(call, 409)
+
+    def _answer(self, call: Call, otherwise: int) -> web.Response:
         if best(call.request.headers.get("Accept"), (JSON,)) is None:
             return problem(call.request, 406, f"this path offers {JSON} only")
         try:
@@ -77,7 +84,8 @@ class GateEndpoint:
             return problem(call.request, 400, f"bake {unfit}")
         if not SHORTEST <= bake <= LONGEST:
             return problem(call.request, 400, "bake is out of bounds; write one from 1s to 1h, such as 5m")
-        return json_answer(gate(self._desk, bake, trusted=call.trusted))
+        found = gate(self._desk, bake, trusted=call.trusted)
+        return json_answer(found, 200 if found.passed else otherwise)
 
 
 def gate(desk: Desk, bake: float, *, trusted: bool) -> Gate:

@@ -76,7 +76,15 @@ def _gate(of: _Of) -> dict[str, Any]:
         "schema": {"type": "string", "pattern": gate.BAKES, "default": "5m"},
     }
     summary = "Has this replica been well for a while? For deploys; on the public listener too."
-    return {"/api/v1/gate": {"get": _operation("gate", summary, of[gate.Gate]) | {"parameters": [bake]}}}
+    hook = "The same for webhooks, which understand a status alone."
+    failed = {"409": {"description": "It does not pass.", "content": {"application/json": {"schema": of[gate.Gate]}}}}
+    return {
+        "/api/v1/gate": {
+            "parameters": [bake],
+            "get": _operation("gate", summary, of[gate.Gate]),
+            "post": _operation("gateHook", hook, of[gate.Gate], failed),
+        }
+    }
 
 
 def _override(of: _Of) -> dict[str, Any]:

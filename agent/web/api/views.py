@@ -54,7 +54,6 @@ def _peers(desk: Desk) -> shapes.Peers | None:
 
 
 def _groups(desk: Desk) -> dict[str, shapes.Group]:
-    found = {name: verdict for name in desk.groups() if (verdict := desk.group(name)) is not None}
     return {
         name: shapes.Group(
             ready=each.ready,
@@ -63,7 +62,7 @@ def _groups(desk: Desk) -> dict[str, shapes.Group]:
             needed=each.needed,
             members=tuple(ruling.name for ruling in each.members),
         )
-        for name, each in found.items()
+        for name, each in desk.groups().items()
     }
 
 

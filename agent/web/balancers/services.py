@@ -27,7 +27,5 @@ def everything(desk: Desk) -> dict[str, bool]:
     """Every name there is."""
     ready = desk.verdict(frozenset()).ready
     found = {name: available(view) for name, view in desk.views().items()}
-    for name in desk.groups():
-        if (group := desk.group(name)) is not None:
-            found[f"{GROUP}{name}"] = group.ready
+    found |= {f"{GROUP}{name}": group.ready for name, group in desk.groups().items()}
     return found | {"": ready, "readiness": ready, "liveness": desk.live()}

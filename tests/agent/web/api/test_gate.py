@@ -126,6 +126,15 @@ async def test_on_both_listeners(public, admin, world):
             }  # fmt: skip
 
 
+async def test_a_webhook_reads_the_status(public, world):
+    """POST, with whatever body: 409 while it does not pass, 200 when it does; the same document."""
+    for uptime, status in ((5.0, 409), (30.0, 200)):
+        world.now += uptime
+        async with public.post("/api/v1/gate?bake=20s", json={"name": "shop", "phase": "Progressing"}) as answer:
+            assert answer.status == status
+            assert (await answer.json())["pass"] is (status == 200)
+
+
 @pytest.mark.parametrize("bake", ["0", "500ms", "61m", "5", "", "-5m", "%F0%9F%90%8C", "9" * 2000])
 async def test_nonsense_is_refused(public, bake):
     """400 as a problem document that says what would be right, and repeats nothing."""

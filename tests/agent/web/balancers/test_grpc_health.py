@@ -35,7 +35,7 @@ def desk(world):
     group = SimpleNamespace(ready=True)
     world.answers["group"] = group
     object.__setattr__(desk, "group", {"checkout": group}.get)
-    object.__setattr__(desk, "groups", lambda: ("checkout",))
+    object.__setattr__(desk, "groups", lambda: {"checkout": group})
     return desk
 
 

@@ -11,7 +11,7 @@ def desk(world):
     desk = world.desk()
     groups = {"checkout": SimpleNamespace(ready=True), "reports": SimpleNamespace(ready=False)}
     object.__setattr__(desk, "group", groups.get)
-    object.__setattr__(desk, "groups", lambda: tuple(groups))
+    object.__setattr__(desk, "groups", lambda: groups)
     return desk
 
 
