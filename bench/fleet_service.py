@@ -11,7 +11,7 @@ import uvloop
 from aiohttp import web
 
 _PATIENCE = 1.0  # seconds that the database may take: for a connection, and for an answer
-_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 _NEVER_BROKEN = frozenset({"/alive", "/break", "/mend"})
 
 

@@ -109,8 +109,8 @@ def agent(
     `listen` and `readiness` are further keys of these sections: `grpc_health: 127.0.0.1:9743`.
     """
     ports: set[int] = set()
-    while len(ports) < 3:  # two draws may give one port
-        ports.add(free_port())
+    while len(ports) < 3:  # two draws may give one port, also one that the caller drew
+        ports |= {port for port in (free_port(),) if str(port) not in f"{listen} {readiness} {body}"}
     public, admin, otlp = ports
     with tempfile.TemporaryDirectory() as folder:
         file, log = Path(folder) / "outrider.yaml", Path(folder) / "log"

@@ -11,7 +11,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -229,16 +229,20 @@ class Server(ABC):
 
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nothing listens on now."""
-    return free_ports(1)[0]
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
 
 
-def free_ports(number: int) -> list[int]:
-    """So many TCP ports of 127.0.0.1 that nothing listens on now; no two are the same."""
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(number)]
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+def held_port() -> socket.socket:
+    """A free TCP port of 127.0.0.1 that nobody is lent until this socket is closed; a server may ask for it by number.
+
+    It is bound and does not listen: connections are refused, and a server that sets SO_REUSEADDR, as all do, may bind.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind((HOST, 0))
+    return held
 
 
 def port_taken(port: int) -> bool:

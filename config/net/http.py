@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from config.net.inflate import Inflater, TooLarge, encoding_of
+from config.net.interim import Connector
 from config.net.resolve import Resolver, resolver
 from config.net.text import clean
 from config.net.tls import TlsFileError, TlsOptions, client_context
@@ -55,7 +56,7 @@ def client_session(
     It follows what this house promises: no proxy from the environment, no cookies, no transparent decompression (read
     answers with `read_bounded`), a bounded resolver, and `timeout` seconds for a whole exchange. Raises TlsFileError.
     """
-    connector = aiohttp.TCPConnector(
+    connector = Connector(
         limit=connections,
         ssl=client_context(tls or TlsOptions()),
         resolver=BoundedResolver(),

@@ -86,14 +86,27 @@ async def test_one_of_several_that_cannot_start_is_named(empty, said):
     assert said[-1] == "failed\n"
 
 
-def test_no_two_servers_want_the_same_port(empty):
-    """Each replica has its own ports, its own way to the database, and knows all others."""
+async def test_no_two_servers_want_the_same_port(empty):
+    """Each replica has its own ports and its own way to the database, and knows all others."""
     ports = [empty.postgres.port, empty.valkey.port, empty.upstream.port]
     for each in empty.replicas:
         ports += [each.way.port, each.service.port, each.ports.public, each.ports.admin, each.ports.otlp]
         assert f":{each.way.port}/postgres" in empty.yaml(each)
         assert all(mate.outrider.url in empty.yaml(each) for mate in empty.replicas)
     assert len(set(ports)) == len(ports) == 18
+    await empty.close()
+
+
+async def test_a_port_stays_the_demos_until_its_server_starts(empty):
+    """What else starts on this machine meanwhile is lent another port; the server itself may bind it, and again."""
+    with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(("127.0.0.1", empty.valkey.port))
+    for _ in range(2):
+        await empty.run(empty.valkey.start)
+        await empty.run(empty.valkey.stop)
+    await empty.close()
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", empty.upstream.port))
 
 
 async def test_without_alertmanager_the_demo_says_so(empty, said, monkeypatch):

@@ -368,8 +368,8 @@ ON_TERMINAL = [*EXEC, "--agent-log", "none", "--"]
 def test_the_terminal_is_the_services(terminal):
     """It is in the foreground, has the terminal as its input, and Ctrl-C is its own: no drain is waited for."""
     code = (
-        "import os, sys, time\nassert os.tcgetpgrp(0) == os.getpgrp()\nprint('read', input(), flush=True)\n"
-        "try: time.sleep(60)\nexcept KeyboardInterrupt: sys.exit(9)"
+        "import os, sys, time\nassert os.tcgetpgrp(0) == os.getpgrp()\n"
+        "try: print('read', input(), flush=True); time.sleep(60)\nexcept KeyboardInterrupt: sys.exit(9)"
     )
     one = terminal(*ON_TERMINAL, sys.executable, "-c", code)
     one.type("hello\n")
