@@ -166,6 +166,7 @@ class Replica:
         verdict = self.verdict()
         yield "outrider_ready", [Sample((), float(verdict.ready))]
         yield "outrider_ready_changes_total", [Sample((), self._changes)]
+        yield "outrider_readiness_weight_ratio", [Sample((), self.weight() / 100)]
         yield "outrider_readiness_brake_open", [Sample((), float(verdict.held_open))]
         yield "outrider_readiness_overridden", [Sample((), float(verdict.override is not None))]
         yield "outrider_unjudged", [Sample((), float(verdict.unjudged))]

@@ -93,6 +93,7 @@ METRICS = _table(
     ),
     Metric("outrider_live", "gauge", "1 while the agent's own loop turns."),
     Metric("outrider_readiness_brake_open", "gauge", "1 while readiness is held open against a shared fault."),
+    Metric("outrider_readiness_weight_ratio", "gauge", "This replica's share of the traffic, 1 for an equal one."),
     Metric("outrider_readiness_overridden", "gauge", "1 while a person's word counts for more than the members."),
     Metric("outrider_group_ready", "gauge", "1 while enough of a group's members work.", ("group",)),
     Metric(

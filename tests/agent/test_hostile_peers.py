@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import threading
 import time
 import tracemalloc
@@ -157,8 +158,6 @@ async def test_one_address_has_one_voice():
 
 def test_a_name_with_ten_thousand_addresses_is_cut():
     """So many are kept, and twelve asked."""
-    import random
-
     book = Book("me", random.Random(1))
     book.update(Base(f"http://10.{number // 65536}.{number // 256 % 256}.{number % 256}:1") for number in range(10_000))
     assert len(book) == MOST

@@ -87,7 +87,7 @@ def test_what_a_liar_calls_itself_does_not_fill_memory():
 
 
 def test_a_peers_clock_that_stood_still_tells_nothing_of_our_fault():
-    """Views from before a pause of thirty seconds are no evidence: after it nobody leaves in the outage that goes on."""
+    """Views from before a pause of thirty seconds are no evidence: nobody leaves in the outage that goes on."""
     for seed in SEEDS:
         play = Play(4, seed=seed, faults=[Fault(100.0, 220.0)]).run(99.0)
         play.freeze(0, 30.0)

@@ -174,12 +174,12 @@ def test_a_body_that_is_none_changes_nothing(broken, path, body):
 
 
 def test_slow_bodies_keep_nobody_waiting(broken):
-    """As many as the listener takes, one byte a second each: health is answered at once, and they are sent away."""
-    head = f"POST /api/v1/override HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\nContent-Length: 60\r\n\r\n{{"
+    """As many as the listener takes, each with one byte of sixty: health is answered at once, and they are sent away."""
+    fields = f"Host: {HOST}\r\nContent-Type: application/json\r\nContent-Length: 60\r\n"
     with contextlib.ExitStack() as stack, asking(broken) as (codes, seconds):
         slow = [stack.enter_context(connect(broken.admin)) for _ in range(64)]
         for client in slow:
-            client.sendall(head.encode())
+            client.sendall(f"POST /api/v1/override HTTP/1.1\r\n{fields}\r\n{{".encode())
             client.settimeout(PATIENCE)
         ended = [client.recv(200) for client in slow]
     assert all(not each or re.match(rb"HTTP/1.1 (408|503)", each) for each in ended)
