@@ -45,8 +45,8 @@ class Situation:
 
     `blames`: of every shared probe that is down. `elsewhere`: private probes that are down, and what each depends on
     that fails for other replicas just now. `braked`: others leave first. `returning`: seconds until the replica
-    may come back. `override`: a person's word. `served`: the replica was ready once; what a reload adds, perhaps at every
-    replica in the same moment, does not take it out before it was judged.
+    may come back. `override`: a person's word. `served`: the replica was ready once; what a reload adds, perhaps at
+    every replica in the same moment, does not take it out before it was judged.
     """
 
     blames: Mapping[str, Blame] = field(default_factory=dict)
@@ -78,11 +78,7 @@ def rule(view: View, views: Mapping[str, View] | None = None, situation: Situati
             return Ruling(name, Effect.DEGRADES, "starting", f"{text}, added by a reload", held=True)
         return Ruling(name, Effect.UNREADIES if gates else Effect.NONE, "starting", text)
     if view.state is State.DOWN:
-        ruling = _down(view, views or {}, situation)
-        if not gates:
-            # Being held still counts: else a strict fleet would be an empty one, by something it can do without.
-            ruling = replace(ruling, effect=Effect.DEGRADES, text=f"is down: {why(view)}{_because(view, views or {})}")
-        return replace(ruling, depth=sum(1 for _ in ancestors(name, views or {}))) if view.member.depends_on else ruling
+        return _down(view, views or {}, situation)
     if view.state is State.DEGRADED:
         return Ruling(name, Effect.DEGRADES, "degraded", f"is degraded: {why(view)}")
     if view.blind:
@@ -115,6 +111,17 @@ def held_open(ruling: Ruling, views: Mapping[str, View]) -> bool:
 
 
 def _down(view: View, views: Mapping[str, View], situation: Situation) -> Ruling:
+    ruling = _needed(view, views, situation)
+    if view.member.when_down != "unready":
+        # Being held still counts: else a strict fleet would be an empty one, by something it can do without.
+        ruling = replace(ruling, effect=Effect.DEGRADES, text=f"is down: {why(view)}{_because(view, views)}")
+    if view.member.depends_on:
+        ruling = replace(ruling, depth=sum(1 for _ in ancestors(view.member.name, views)))
+    return ruling
+
+
+def _needed(view: View, views: Mapping[str, View], situation: Situation) -> Ruling:
+    """What a member that is down does, were it one that makes unready."""
     name = view.member.name
     text = f"is down: {why(view)}{_because(view, views)}"
     if view.member.shared:

@@ -136,7 +136,8 @@ def test_refused_inside_a_probe():
 def test_without_a_tz_database(monkeypatch):
     """Where no zone is known at all, the error says so and not that the zone is wrong; UTC needs no database."""
     path = zoneinfo.TZPATH
-    monkeypatch.setitem(sys.modules, "tzdata", None)
+    for name in ("tzdata", "tzdata.zoneinfo", *(name for name in sys.modules if name.startswith("tzdata."))):
+        monkeypatch.setitem(sys.modules, name, None)
     zoneinfo.reset_tzpath([])
     zoneinfo.ZoneInfo.clear_cache()
     try:
