@@ -2,7 +2,7 @@
 
 #: Command -> what it is for, in the order a newcomer meets them.
 COMMANDS = {
-    "demo": "start real servers, a sample service and Outrider beside it",
+    "demo": "start real servers, three replicas of a sample service and Outrider beside each",
     "run": "run the agent",
     "check": "validate the configuration and explain it in sentences",
     "probe": "run one probe, or all, once and show what they found",

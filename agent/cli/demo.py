@@ -6,7 +6,7 @@ import sys
 
 from agent.cli import USAGE
 
-HELP = "Start a real PostgreSQL, Redis and OTLP upstream, and three replicas of a sample service, Outrider beside each."
+HELP = "Start a real PostgreSQL, a real Redis, an OTLP upstream, three replicas of a sample service, and Outrider by each."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

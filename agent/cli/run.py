@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,8 @@ def _leave(place: str, opened: Opened) -> None:
 def _runner() -> Callable[..., object]:
     try:
         import uvloop
+
+        from agent.cli.loop import Loop
     except ImportError:  # a platform without it; asyncio's own loop is slower, and right
         return asyncio.run
-    return uvloop.run
+    return partial(uvloop.run, loop_factory=Loop)

@@ -18,7 +18,7 @@ from yarl import URL
 
 from agent.peers import deltas
 from agent.peers.way import LONGEST, SAMPLE, Hearing, Missed, Outcome
-from agent.readiness.fleet import Attempted, PeerView
+from agent.readiness.fleet import PeerView
 from config.net.http import client_session, explain, read_bounded
 from config.net.inflate import TooLarge
 from config.types import Url
@@ -177,9 +177,8 @@ def _view(
     counters: dict[str, list[tuple[str, deltas.Points]]] = {}
     for each in own:
         counters.setdefault(_probe(each), []).append((each.metric.get("outcome", ""), points[id(each)]))
-    told: dict[str, tuple[Attempted, ...]] = {
-        name: deltas.attempts(counters[name], scrapes, timeout) for name, timeout in timeouts.items() if name in counters
-    }
+    known = {name: timeout for name, timeout in timeouts.items() if name in counters}
+    told = {name: deltas.attempts(counters[name], scrapes, timeout) for name, timeout in known.items()}
     wants_out = any(deltas.wanted(points[id(each)]) for each in own if each.metric.get("__name__") == _WANTS_OUT)
     return PeerView(identity, heard, wants_out, {name: seen for name, seen in told.items() if seen})
 

@@ -127,7 +127,9 @@ class Readiness:
             or (strict and each.effect is Effect.DEGRADES and not each.held)
             for each in verdict.members
         )
-        self._delay.settle(now, out=out, hurry=verdict.held_open, chance=chance)
+        # Where another replica wants out it may leave as soon as it hears that we do not: then one of us must be back.
+        hurry = verdict.held_open or any(view.wants_out for view in self.fleet.fresh(now))
+        self._delay.settle(now, out=out, hurry=hurry, chance=chance)
 
     def verdict(
         self,

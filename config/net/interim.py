@@ -1,7 +1,7 @@
 """Connections of aiohttp's client that take no endless interim answers.
 
-A server may say `100 Continue` or `103 Early Hints` before its answer. aiohttp takes any number of them, parses all that
-arrived in one go and never lets the loop turn while there is one more: a server that says nothing else would hang us.
+A server may say `100 Continue` or `103 Early Hints` before its answer. aiohttp takes any number of them, parses all
+that arrived in one go and never lets the loop turn while there is one more: a server that says nothing else hangs us.
 """
 
 import asyncio

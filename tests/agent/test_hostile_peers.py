@@ -236,9 +236,9 @@ probes:
 def text(probes, number):
     """The file but for its head: each number another."""
     extra = (", depends_on: [db]", ", when_down: degraded", ", slo: 99%", "")[number % 4]
-    more = f"  new{number}: {{type: http, url: 'http://127.0.0.1:1/', interval: 30s, shared: true}}\n" if number % 3 else ""
+    new = f"  new{number}: {{type: http, url: 'http://127.0.0.1:1/', interval: 30s, shared: true}}\n"
     intervals = probes.replace("INTERVAL", f"{2 + number % 2}s").replace(" EXTRA", extra)
-    return f"{intervals}{more}{OPTIONS[number % len(OPTIONS)]}\n"
+    return f"{intervals}{new if number % 3 else ''}{OPTIONS[number % len(OPTIONS)]}\n"
 
 
 def readiness(peers, number):

@@ -54,7 +54,7 @@ def test_the_gap_of_a_killed_agent_is_seen():
 
 def test_what_a_database_bears_is_counted():
     """Two replicas hold a session each; with `always` both read the catalogue."""
-    rows = list(fleet_database.rows(sizes=(2,), seconds=4, settle=2))
+    rows = list(fleet_database.rows(sizes=(2,), seconds=3, settle=1))
     assert len(rows) == 1
     assert rows[0].met
     assert rows[0].ours.startswith("2 sessions")

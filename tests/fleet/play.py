@@ -31,7 +31,11 @@ INTERVAL, FAST, TIMEOUT, REFRESH = 1.0, 0.2, 0.4, 0.5
 FAILURES, SUCCESSES = 3, 2
 READY_DELAY = 1.0
 ASKED = 12  #: peers of which each asks at a look: agent.peers.way
-JITTER = 1.1  #: by so much an interval may be longer: agent.scheduler.timetable
+_LONGER = 1.1  # by so much an interval may be longer: agent.scheduler.timetable
+#: Seconds until everyone has noticed that the database is gone, and until one is back that was out for it.
+NOTICED = (INTERVAL + FAST * (FAILURES - 1)) * _LONGER + TIMEOUT * FAILURES
+RECOVERED = (INTERVAL + FAST * (SUCCESSES - 1)) * _LONGER + TIMEOUT * SUCCESSES + READY_DELAY
+SLACK = 3.0  #: seconds that asking the others may cost; not scaled, and on a busy machine
 
 _START_SECONDS = 120.0
 _AT_ONCE = 6  # agents that start at the same time: more would only wait for each other
@@ -121,7 +125,7 @@ class Fleet:
         return sum(_DOWN in each.said(offset) for each, offset in zip(self.replicas, mark.offsets, strict=True))
 
     def settle(self, seconds: float = 30.0) -> None:
-        """Wait until all find the database up and are ready. (They may call themselves degraded: it was flapping.)"""
+        """Wait until all find the database up and are ready; they may be degraded, as one that was flapping is."""
         self.until(lambda: self.up() == len(self.replicas), "all are up and ready", seconds)
 
     def up(self) -> int:

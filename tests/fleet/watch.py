@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 EVERY = 0.2  #: seconds between two questions to one replica
 _AGAIN = 0.05  # seconds after a connection that failed
@@ -38,7 +38,7 @@ class Watch:
         before = [change for change in story if change.at <= began]
         return before[-1:] + [change for change in story if change.at > began]
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -1,7 +1,7 @@
 """The ways of many replicas to one database: a port for each, which can be shut, hung or made to fail now and then.
 
-One process of its own (`python -m tests.fleet.ways TARGET SEED PORT...`), so that no agent and no test slows it down. It
-obeys one JSON line after the other on its standard input, and ends with that. `Ways` is who talks to it.
+One process of its own (`python -m tests.fleet.ways TARGET SEED PORT...`), so that no agent and no test slows it down.
+It obeys one JSON line after the other on its standard input, and ends with that. `Ways` is who talks to it.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 import uvloop
 
@@ -63,7 +64,7 @@ class Ways:
         if not self._process.stdout.readline():
             raise AssertionError(f"the forwarder ended with {self._process.wait()}")
 
-    def __enter__(self) -> "Ways":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -108,8 +109,10 @@ class _End(asyncio.Protocol):
 
     def reset(self) -> None:
         """Away with it, and the other side shall notice at once."""
-        with contextlib.suppress(OSError):
-            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None:  # else it has gone already
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from agent.health.state import State
 from agent.readiness.fleet import Attempted, PeerView
+from agent.readiness.policy import Policy
 from agent.readiness.rules import Effect, Situation, rule
 from tests.agent.readiness.fleet_play import Fault, Play
 from tests.agent.readiness.test_policy import view
@@ -104,3 +105,13 @@ def test_a_probe_that_joins_a_replica_that_served_takes_it_out_when_it_was_judge
     joined = rule(unknown, {}, Situation(served=True))
     assert (joined.effect, joined.held, joined.reason) == (Effect.DEGRADES, True, "starting")
     assert rule(view(state=State.DOWN), {}, Situation(served=True)).effect is Effect.UNREADIES
+
+
+@pytest.mark.parametrize("size", [2, 3, 7])
+def test_a_fleet_told_to_leave_never_leaves_whole(size):
+    """With `shared: unready` too, at onset and at recovery: nobody waits outside while another leaves."""
+    for seed in SEEDS:
+        play = Play(size, seed=seed, policy=Policy(shared="unready", ready_delay=10.0), faults=[OUTAGE])
+        while play.now < 300.0:
+            play.run(play.now + 0.1)
+            assert play.now < 60.0 or play.ready(), (seed, play.now, play.changes)

@@ -34,7 +34,7 @@ ACCEPTS = ("text/plain", "application/json", "application/health+json")
 
 
 @pytest.fixture(scope="module")
-def broken(ports):
+def broken():
     """An agent with a dependency that refuses, a group, peers that are not there, and a person's words."""
     check, rpc, nobody = free_port(), free_port(), free_port()
     body = f"""
@@ -174,7 +174,7 @@ def test_a_body_that_is_none_changes_nothing(broken, path, body):
 
 
 def test_slow_bodies_keep_nobody_waiting(broken):
-    """As many as the listener takes, each with one byte of sixty: health is answered at once, and they are sent away."""
+    """As many as the listener takes, each one byte of sixty: health is answered at once, and they are sent away."""
     fields = f"Host: {HOST}\r\nContent-Type: application/json\r\nContent-Length: 60\r\n"
     with contextlib.ExitStack() as stack, asking(broken) as (codes, seconds):
         slow = [stack.enter_context(connect(broken.admin)) for _ in range(64)]
