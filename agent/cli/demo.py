@@ -6,7 +6,7 @@ import sys
 
 from agent.cli import USAGE
 
-HELP = "Start a real PostgreSQL, a real Redis, an OTLP upstream, three replicas of a sample service, and Outrider by each."
+HELP = "Start a real PostgreSQL, a real Redis, an OTLP upstream, and three replicas with Outrider beside each."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

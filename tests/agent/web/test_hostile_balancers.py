@@ -34,10 +34,18 @@ def files():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def drawn(count):
+    """So many free ports: two draws may give the same."""
+    found = set()
+    while len(found) < count:
+        found.add(free_port())
+    return tuple(found)
+
+
 @pytest.fixture(scope="module")
 def ports():
     """Of the agent-check and of gRPC."""
-    return {"agent-check": free_port(), "gRPC": free_port()}
+    return dict(zip(("agent-check", "gRPC"), drawn(2), strict=True))
 
 
 @pytest.fixture(scope="module")

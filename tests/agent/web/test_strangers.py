@@ -9,8 +9,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from agent.demo.servers import free_port
-from tests.agent.web.test_hostile_balancers import HOST, asking, connect, told
+from tests.agent.web.test_hostile_balancers import HOST, asking, connect, drawn, told
 from tests.running import PATIENCE, agent
 
 pytestmark = pytest.mark.e2e
@@ -36,7 +35,7 @@ ACCEPTS = ("text/plain", "application/json", "application/health+json")
 @pytest.fixture(scope="module")
 def broken():
     """An agent with a dependency that refuses, a group, peers that are not there, and a person's words."""
-    check, rpc, nobody = free_port(), free_port(), free_port()
+    check, rpc, nobody = drawn(3)
     body = f"""
 probes:
   db: {{type: postgres, dsn: 'postgresql://{CANARY}:{CANARY}@{HOST}:{nobody}/d', interval: 200ms, failure_threshold: 1}}
