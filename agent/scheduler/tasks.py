@@ -152,7 +152,7 @@ class Scheduler:
         judge, turns = Judge(planned.bounds, planned.invert), FreshTurns(planned.pace.fresh_every)
         leaked: set[asyncio.Task[Any]] = set()
         runner, bell = await self._open(planned, make, judge), self._bells[member.name]
-        due = self.clock() + timetable.first_delay(planned.pace, self.chance())
+        due = self.clock() + timetable.first_delay(planned.pace, self.chance(), shared=planned.member.shared)
         try:
             while True:
                 await bell.until(due)

@@ -19,9 +19,13 @@ class Pace:
     fresh_every: float = 60.0
 
 
-def first_delay(pace: Pace, chance: float) -> float:
-    """Uniform in [0, interval): 500 sidecars started by one deploy must not ask the database in the same instant."""
-    return pace.interval * chance
+def first_delay(pace: Pace, chance: float, *, shared: bool) -> float:
+    """Uniform in [0, interval): 500 sidecars started by one deploy must not ask the database in the same instant.
+
+    What nobody shares is asked within the fast interval: until then an agent that was restarted says "starting", and
+    its replica gets no traffic.
+    """
+    return (pace.interval if shared else pace.fast) * chance
 
 
 def next_wait(

@@ -10,7 +10,7 @@ from tests.agent.scheduler.probes import Scripted
 
 
 def planned(name="db", *, interval=10.0, fast=2.0, timeout=1.0, cls=Scripted, reads="always"):
-    member = Member(name, "scripted", interval=interval, timeout=timeout, rules=Rules())
+    member = Member(name, "scripted", shared=True, interval=interval, timeout=timeout, rules=Rules())
     return Planned(member, Pace(interval, fast), (), None, cls, reads=reads)
 
 

@@ -16,8 +16,13 @@ def test_sidecars_started_together_are_spread():
     chance = random.Random(7)
     slots = [0] * 10
     for _ in range(200):
-        slots[int(first_delay(PACE, chance.random()))] += 1
+        slots[int(first_delay(PACE, chance.random(), shared=True))] += 1
     assert max(slots) < 40
+
+
+def test_what_nobody_shares_is_asked_soon():
+    """A restarted agent knows its own app within the fast interval, however long the interval is."""
+    assert first_delay(PACE, 0.999, shared=False) < PACE.fast < PACE.interval
 
 
 @pytest.mark.case("R12")
@@ -26,7 +31,7 @@ def test_they_do_not_fall_into_step_again():
     chance = random.Random(7)
     slots = [0] * 10
     for _ in range(200):
-        at = first_delay(PACE, chance.random())
+        at = first_delay(PACE, chance.random(), shared=True)
         while at < 600:
             at += next_wait(PACE, State.UP, changing=False, down_for=0, chance=chance.random())
         slots[int(at - 600) % 10] += 1
