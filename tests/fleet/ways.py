@@ -110,9 +110,8 @@ class _End(asyncio.Protocol):
     def reset(self) -> None:
         """Away with it, and the other side shall notice at once."""
         sock = self.transport.get_extra_info("socket")
-        if sock is not None:  # else it has gone already
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # it may have gone already
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
 

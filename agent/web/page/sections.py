@@ -78,9 +78,9 @@ def fleet(peers: shapes.Peers | None, groups: Mapping[str, shapes.Group]) -> str
     """The other replicas, and the groups; nothing where there is neither."""
     said = ""
     if peers is not None:
-        tone = "bad" if peers.isolated else ""
+        tone = " bad" if peers.isolated else ""
         alone = ": none answers" if peers.isolated else ""
-        said = f'<p class="{tone}">{peers.fresh} of {peers.known} other replicas are heard{alone}.</p>'
+        said = f'<p class="empty{tone}">{peers.fresh} of {peers.known} other replicas are heard{alone}.</p>'
     if not groups:
         return _section("Fleet", said) if said else ""
     table = _table(("Group", "State", "Working", "Needed", "Members"), map(_group, groups.items()), "groups")
