@@ -184,7 +184,8 @@ class Play:
         for asked in self._probes:
             replica.board.enter(asked.member, self.now)
             asking = replica.asking[asked.member.name] = Asking(asked)
-            self._start_at(replica, asking, self.now + first_delay(asked.pace, self.random.random(), shared=asked.member.shared))
+            first = first_delay(asked.pace, self.random.random(), shared=asked.member.shared)
+            self._start_at(replica, asking, self.now + first)
         if self._refresh is not None:
             self._push(self.now + self.random.random() * self._refresh, self._round, replica)
         return replica

@@ -68,7 +68,7 @@ async def test_no_such_path(client, path):
 
 @pytest.mark.case("K15")
 async def test_requests_are_counted_under_their_own_path(aiohttp_client):
-    """Each path of the table, with its status; what does not exist is one series, however many paths a scanner tries."""
+    """Each path of the table, with its status; what does not exist is one series, whatever a scanner tries."""
     counted = Counted()
     client = await aiohttp_client(_Served(Routes([Route("/a", says("a")), Route("/b/*", says("b"))], counted=counted)))
     for path in ("/a", "/a", "/b/x", "/b/y", "/nowhere", "/a/x", "/.env"):

@@ -70,7 +70,8 @@ async def test_probe(admin, world):
         "description": "Orders", "runbook_url": "https://runbooks.example/db",
         "state": "down", "since": "2025-12-31T23:59:58.800000Z", "overlays": [], "effect": "degrades",
         "text": "is down: auth in connect (wrong password); it is shared and no peer is asked, so this replica stays",
-        "available": False, "when_down": "unready", "shared": True, "depends_on": [], "maintenance": "", "interval": 10.0, "timeout": 3.0,
+        "available": False, "when_down": "unready", "shared": True, "depends_on": [], "maintenance": "",
+        "interval": 10.0, "timeout": 3.0,
         "thresholds": {"failure": 2, "success": 4, "failures_of": [3, 5]}, "failures": 3,
         "last": {
             "outcome": "fail", "reason": "auth", "phase": "connect", "path": "fresh", "seconds": 0.012,
