@@ -45,7 +45,7 @@ run: $(DEMO) ## Run the agent: CONFIG=file
 
 test: $(DEV) ## Run every test, with the coverage gate
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage run -m pytest --durations=25 --durations-min=3
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

@@ -43,7 +43,7 @@ def test_one_that_is_cut_off_alone_leaves_and_comes_back(fifty, how):
 def test_nobody_leaves_in_a_shared_outage(fifty, number):
     """At onset, meanwhile and at recovery all stay ready, also when the peers' Redis dies in the middle."""
     chance = random.Random(f"{SEED} outage {number}")
-    length, how = chance.triangular(2, 8, 2), chance.choice(["refuse", "hang", "fail"])
+    length, how = chance.triangular(2, 6, 2), chance.choice(["refuse", "hang", "fail"])
     begin = {"refuse": fifty.ways.refuse, "hang": fifty.ways.hang, "fail": lambda: fifty.ways.fail(1.0)}[how]
     events = [(0.0, begin), (length, fifty.ways.open)]
     if number % 4 == 1:
@@ -58,7 +58,7 @@ def test_nobody_leaves_in_a_shared_outage(fifty, number):
     assert fifty.noticed(mark) >= (0.9 * SIZE if length > NOTICED else 1), scene
 
 
-@pytest.mark.parametrize(("share", "seconds", "every"), [(0.5, 30, 1), (0.5, 10, 10), (0.2, 15, 1)])
+@pytest.mark.parametrize(("share", "seconds", "every"), [(0.5, 30, 1), (0.2, 12, 1)])
 def test_hardly_anybody_leaves_in_a_brown_out(fifty, share, seconds, every):
     """When a share of all connections is refused, at most one replica in ten ever leaves.
 

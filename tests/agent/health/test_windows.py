@@ -147,7 +147,7 @@ def moments(draw):
     return Weekly(days, start, float(duration), ZoneInfo(zone)), float(moment)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(moments())
 def test_open_when_a_clock_says_so(drawn):
     """Whatever the zone, the start and the duration: open exactly when the slow walk through the minutes says so."""
@@ -156,7 +156,7 @@ def test_open_when_a_clock_says_so(drawn):
     assert current(known, moment) == max(found, key=lambda span: span.end, default=None)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(moments())
 def test_nothing_happens_between_edges(drawn):
     """From a moment to the next edge the window stays as it is; at a start it is open; the next start lies ahead."""

@@ -13,7 +13,7 @@ APP = probe("app", interval=5.0, shared=False, depends_on=("db",))
 #: From the fault to the end of the third failure, at the latest; with three seconds more for the question to the peers.
 THRESHOLDS = 10 * 1.1 + 2 * 2.2 + 2.0
 SEEDS = pytest.mark.parametrize("seed", range(3))
-simulated = settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+simulated = settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.case("R01")
