@@ -97,10 +97,11 @@ class _End(asyncio.Protocol):
         self.flow()
 
     def flow(self) -> None:
-        """Pass on what is held back, unless the way hangs."""
+        """Pass on what is held back, unless the way hangs. What has no other end any more goes nowhere."""
         if self.other and self.way.mode != "hang":
             held, self._held = self._held, b""
-            self.other.transport.write(held)
+            if not self.other.transport.is_closing():  # uvloop refuses such a write, asyncio would forget it
+                self.other.transport.write(held)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.way.ends.discard(self)
