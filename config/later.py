@@ -16,15 +16,11 @@ KEYS = (
     "slos.*.sli.heartbeat",
     "slos.*.sli.histogram",
     "slos.*.sli.reading",
-    "slos.*.sli.spans",
-    "slos.*.sli.within",
-    "traces.receive.grpc",
 )
 
 #: Values of keys that are known.
 VALUES = {
     "alerts.mode": frozenset({"auto", "fleet"}),
-    "traces.durability": frozenset({"process", "host"}),
 }
 
 _KEYS = re.compile("|".join(re.escape(key).replace(r"\*", r"[^.]+") for key in KEYS))

@@ -61,10 +61,13 @@ class Permanent(Exception):  # noqa: N818 - the type decides: never again
 
 
 class SpanSender(Protocol):
-    """One upstream for spans. One call is one attempt; retrying is the relay's."""
+    """One upstream for spans, and for metrics and logs. One call is one attempt; retrying is the relay's."""
 
-    async def send(self, body: bytes) -> Delivery:
-        """Deliver one ExportTraceServiceRequest (protobuf). Raises Retryable or Permanent."""
+    async def send(self, body: bytes, signal: str = "traces", headers: Sequence[tuple[str, str]] = ()) -> Delivery:
+        """Deliver one Export...ServiceRequest (protobuf) of `signal`: traces, metrics or logs.
+
+        `headers` go along with the request, beside those of the options. Raises Retryable or Permanent.
+        """
 
     async def aclose(self) -> None:
         """Give connections back. Safe twice."""

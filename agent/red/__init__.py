@@ -1,0 +1,1 @@
+"""Pure: spans that pass, made into request metrics, exceptions and events for objectives."""

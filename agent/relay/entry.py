@@ -1,0 +1,33 @@
+"""One accepted request, as every room of the relay knows it."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+#: Request headers that go along to the upstream: (lower-case name, value), sorted. Requests that differ are not merged.
+Headers = tuple[tuple[str, str], ...]
+
+HOPS = "outrider-hops"  #: how many Outriders a request came through; one of the headers above
+MAX_HOPS = 8  #: with more it goes round in a circle
+
+
+class Signal(StrEnum):
+    """What OTLP carries. The values are the last part of its HTTP paths."""
+
+    TRACES = "traces"
+    METRICS = "metrics"
+    LOGS = "logs"
+
+
+class Entry(NamedTuple):
+    """The bytes of a request as they came (protobuf, uncompressed; shared by all destinations), and what is known of it.
+
+    `items`: spans, data points or log records. `at`: Unix time of its arrival. `seq` grows with every entry, across
+    restarts where there is a state folder.
+    """
+
+    seq: int
+    signal: Signal
+    body: bytes
+    items: int
+    at: float
+    headers: Headers = ()

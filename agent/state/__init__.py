@@ -1,0 +1,1 @@
+"""The state folder: one SQLite file, one lock, one thread that writes."""
