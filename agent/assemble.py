@@ -248,12 +248,15 @@ def _refuse_loops(file: File, senders: Mapping[str, Part], problems: Problems) -
     """Spans that are forwarded to where they came in would go round for ever."""
     if file.traces is None:
         return
-    own = file.traces.receive.http
+    receive = file.traces.receive
     for name, part in senders.items():
         endpoint = getattr(part.options, "endpoint", None)
-        if isinstance(endpoint, Url) and endpoint.port == own.port and is_loopback(endpoint.host):
-            text = f"forwards to traces.receive.http ({own}), which would go round for ever; name the upstream"
-            problems.add(f"traces.forward.{name}.endpoint", text, file.traces.forward[name].rest.position)
+        if not isinstance(endpoint, Url) or not is_loopback(endpoint.host):
+            continue
+        for key, own in (("http", receive.http), ("grpc", receive.grpc)):
+            if own and own.port and endpoint.port == own.port:
+                text = f"forwards to traces.receive.{key} ({own}), which would go round for ever; name the upstream"
+                problems.add(f"traces.forward.{name}.endpoint", text, file.traces.forward[name].rest.position)
 
 
 def _refuse_useless_peers(file: File, probes: Mapping[str, Planned], problems: Problems) -> None:

@@ -82,14 +82,12 @@ def _upstream(environment: Mapping[str, str]) -> tuple[tuple[str, ...], list[str
         url = _url(text)
         if url is None or url.scheme not in {"http", "https"}:
             return (), ["", f"# {variable} is set, but is no URL such as http://collector:4318."]
-        if variable == _SDK_UPSTREAM:
-            if is_loopback(url.host) and (url.port or 4318) in _OTLP_PORTS:
-                continue  # that is Outrider itself: the service was told to send here
-            if url.port == 4317 or environment.get("OTEL_EXPORTER_OTLP_PROTOCOL") == "grpc":
-                right = f"set {_OWN_UPSTREAM} to its HTTP address, such as http://collector:4318"
-                return (), ["", f"# {variable} speaks gRPC, which is not in this version: {right}."]
+        spoken = environment.get("OTEL_EXPORTER_OTLP_PROTOCOL", "") if variable == _SDK_UPSTREAM else ""
+        if variable == _SDK_UPSTREAM and is_loopback(url.host) and (url.port or 4318) in _OTLP_PORTS:
+            continue  # that is Outrider itself: the service was told to send here
+        kind = "type: otlp_grpc, " if spoken == "grpc" or (not spoken and url.port == 4317) else ""
         reference = json.dumps(f"${{{variable}}}")
-        return (variable,), ["", "traces:", "  forward:", f"    upstream: {{endpoint: {reference}}}"]
+        return (variable,), ["", "traces:", "  forward:", f"    upstream: {{{kind}endpoint: {reference}}}"]
     return (), []
 
 

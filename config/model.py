@@ -40,7 +40,7 @@ class File(Options, frozen=True, kw_only=True):
     #: On alerts and on one info metric; not on every series.
     labels: dict[LabelName, Line] = field(default_factory=dict)
     listen: Listen = Listen()
-    #: The folder for what must survive a restart: in this version the last good file.
+    #: The folder for what must survive a restart: the last good file, the queue of traces, the counts of SLOs.
     state_dir: (
         Annotated[str, Meta(pattern="^/", description="an absolute path such as /var/lib/outrider", max_length=1024)]
         | None
@@ -72,10 +72,21 @@ class File(Options, frozen=True, kw_only=True):
                 yield f"probes.{name}.slo", f"there is an SLO of this name under `slos` (line of `{name}`); keep one"
         yield from self._wrong_names()
         if self.traces:
+            yield from self._traces_problems(self.traces)
+
+    def _traces_problems(self, traces: Traces) -> Iterable[tuple[str, str]]:
+        """Ports wanted twice, and a queue without a place."""
+        receive = traces.receive
+        for wanted, address in (("http", receive.http), ("grpc", receive.grpc)):
             for key in ("public", "admin", "agent_check", "grpc_health"):
-                address = getattr(self.listen, key)
-                if address and clash(address, self.traces.receive.http):
-                    yield "traces.receive.http", f"'{address}' is taken by `listen.{key}`; write another port"
+                taken = getattr(self.listen, key)
+                if taken and address and clash(taken, address):
+                    yield f"traces.receive.{wanted}", f"'{taken}' is taken by `listen.{key}`; write another port"
+        if receive.grpc and clash(receive.http, receive.grpc):
+            yield "traces.receive.grpc", f"'{receive.http}' is taken by `traces.receive.http`; write another port"
+        if traces.durability in {"process", "host"} and self.state_dir is None:
+            right = "write `state_dir: /var/lib/outrider`, or `durability: memory`"
+            yield "traces.durability", f"needs a folder to keep the queue in; {right}"
 
     def _wrong_names(self) -> Iterable[tuple[str, str]]:
         """Groups, windows and dependencies name probes; liveness has no members; nothing depends on itself."""
@@ -105,6 +116,13 @@ class File(Options, frozen=True, kw_only=True):
                     seen.add(parent)
                     ways.append([*way, parent])
         return []
+
+    @property
+    def durability(self) -> str:
+        """How long what is queued lives: memory, process or host."""
+        if self.traces is None:
+            return "memory"
+        return self.traces.durability or ("process" if self.state_dir else "memory")
 
     @property
     def objectives(self) -> dict[str, Slo]:

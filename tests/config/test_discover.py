@@ -68,13 +68,12 @@ def test_a_name_that_cannot_be_used(name):
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318"}, None),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"}, None),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://[::1]:4318"}, None),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://gw:4317"}, None),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://gw:55680", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, None),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://gw:9999/base"}, "OTEL_EXPORTER_OTLP_ENDPOINT"),
         ({"OUTRIDER_OTLP_ENDPOINT": "gw:4318"}, None),
     ],
 )
 def test_the_upstream(environment, variable):
-    """Spans go where the service's own exporter would send them, unless that is Outrider itself or speaks gRPC."""
+    """Spans go where the service's own exporter would send them, unless that is Outrider itself."""
     discovery, config = found(environment)
     assert discovery.variables == ((variable,) if variable else ())
     if variable:
@@ -83,7 +82,18 @@ def test_the_upstream(environment, variable):
         assert config.traces is None
 
 
-def test_an_upstream_that_is_left_out_is_explained():
-    """A comment says why, and what to set instead."""
-    text = discover({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://gw:4317"}).text
-    assert "speaks gRPC, which is not in this version: set OUTRIDER_OTLP_ENDPOINT" in text
+@pytest.mark.parametrize(
+    ("environment", "kind"),
+    [
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://gw:4317"}, "otlp_grpc"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://gw:55680", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "otlp_grpc"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://gw:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, "otlp_http"),
+        ({"OUTRIDER_OTLP_ENDPOINT": "http://gw:4317"}, "otlp_grpc"),
+        ({"OUTRIDER_OTLP_ENDPOINT": "http://gw:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "otlp_http"),
+    ],
+)
+def test_the_upstream_is_spoken_to_as_it_wants(environment, kind):
+    """gRPC where the service's exporter was told so, or where the port is gRPC's."""
+    _, config = found(environment)
+    assert config.traces.forward["upstream"].type == kind
+

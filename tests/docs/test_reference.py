@@ -40,7 +40,13 @@ KEYS_OF = {
     (CONFIGURATION, "## `readiness`", 1): [("", readiness.Peers)],
     (CONFIGURATION, "## `groups`", 0): [("", groups.Group)],
     (CONFIGURATION, "## `maintenance`", 0): [("", maintenance.Maintenance)],
-    (CONFIGURATION, "## `traces`", 0): [("", traces.Traces), ("receive.", traces.Receive)],
+    (CONFIGURATION, "## `traces`", 0): [
+        ("", traces.Traces),
+        ("receive.", traces.Receive),
+        ("queue.", traces.QueueLimits),
+        ("metrics.", traces.RequestMetrics),
+        ("own_spans.", traces.OwnSpans),
+    ],
     (CONFIGURATION, "## `traces`", 1): [("", traces.Destination), ("", OtlpHttpOptions)],
     (CONFIGURATION, "## `slos`", 0): [("", slos.Slo), ("sli.", slos.Sli), ("alerts.", slos.SloAlerts)],
     (CONFIGURATION, "## `alerts`", 0): [("", alerts.Alerts), ("routes[].", alerts.Route)],
@@ -55,7 +61,7 @@ KEYS_OF = {
     (PROBES_PAGE, "## memory", 0): [("", MemoryOptions)],
 }
 # Told in the row of the key that holds them.
-INSIDE = {"receive", "sli", "alerts"}
+INSIDE = {"receive", "queue", "metrics", "sli", "alerts"}
 PLACES = pytest.mark.parametrize("place", KEYS_OF, ids=lambda place: f"{place[0].stem} {place[1]} {place[2]}")
 
 
