@@ -20,17 +20,18 @@ from agent.guard import Guard
 from agent.health.board import Board
 from agent.health.edges import Edges
 from agent.health.state import State
+from agent.keeping import Keeping
 from agent.lifecycle import Lifecycle
 from agent.outbox.deliver import Outbox
 from agent.peers.meeting import Meeting
 from agent.pulse import Pulse, cgroup_throttled
 from agent.readiness.rules import why
-from agent.relay.relay import Relay
 from agent.reload import Reloader, Source
 from agent.replica import Replica
 from agent.scheduler.metrics import ProbeMetrics
 from agent.scheduler.tasks import Planned, Scheduler
 from agent.slo.engine import SloEngine
+from agent.telemetry import Telemetry
 from agent.web import listeners
 from agent.web.balancers.agent_check import agent_check
 from agent.web.counted import Counted
@@ -60,7 +61,10 @@ class App:
         self.metrics = ProbeMetrics(self.replica.views)
         self.slos = SloEngine()
         self.alerts = AlertEngine(self.slos, state_of=self.replica.state_of, explained_by=self.replica.explained_by)
-        self.outbox, self.relay = Outbox({}), Relay({})
+        self.keeping = Keeping(self.slos, self.guard)
+        self.telemetry = Telemetry(self.guard, self.slos.count)
+        self.scheduler.traceparent = self.telemetry.traceparent
+        self.outbox = Outbox({})
         self.meeting = Meeting(
             self.guard,
             self.replica.fleet,
@@ -72,7 +76,6 @@ class App:
         self.reloader = Reloader(source.read, self.swap, source.files, source.seen, successful=judged)
         self.doors, self.edges, self.counted = Doors(), Edges(), Counted()
         self._running: dict[str, Planned] = {}
-        self._sending: dict[str, Part] = {}
         self._notifying: dict[str, Part] = {}
         self._stopping, self._drained, self._at_once = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -81,11 +84,15 @@ class App:
         async with AsyncExitStack() as stack:
             # Left in reverse: first nobody asks us any more, then we ask nobody, then what waits is sent.
             stack.enter_context(self._signals())
+            stack.push_async_callback(self.keeping.aclose)
             stack.push_async_callback(self._flush)
             stack.push_async_callback(self.scheduler.aclose)
             stack.push_async_callback(self.meeting.aclose)
             stack.push_async_callback(self.doors.aclose)
             self.guard.start("pulse", self.pulse.run)
+            self.slos.configure(self.plan.objectives)
+            await self.keeping.open(self.plan.file)
+            await self.telemetry.open(self.plan.file, self.keeping.database)
             await self._apply(self.plan, judged=self.judged)
             self.lifecycle.configured = True
             self.replica.weigh()
@@ -98,6 +105,7 @@ class App:
             log.info("started: %s", ", ".join(f"{name} on {at}" for name, at in self.doors.open_at().items()))
             await self._until_stopped()
             await self.reloader.aclose()
+            await self.telemetry.stop_tracing()
             await self.guard.stop("reload")  # a file that changes now must not open what is being closed
 
     async def swap(self, plan: Plan) -> tuple[str, ...]:
@@ -128,12 +136,16 @@ class App:
 
     async def _apply(self, plan: Plan, *, judged: bool) -> tuple[str, ...]:
         # Made before anything is touched: a plug-in that cannot be made refuses the plan.
-        arriving = difference(self._sending, plan.senders)[1]
-        senders = made("traces.forward", {name: plan.senders[name] for name in arriving})
+        senders = self.telemetry.arriving(plan)
         notifiers = made("alerts.receivers", plan.notifiers)
-        changes = await self.doors.swap(self._addresses(plan))
+        addresses = self._addresses(plan)
+        # At the start the queues are there before the first request; later a taken port must leave all as it is.
+        changes = [] if self.lifecycle.configured else await self.telemetry.configure(plan, senders)
+        changes += await self.doors.swap(addresses)
+        await self.telemetry.trace(plan, self.doors.open_at().get("traces.receive.http"))
         changes += await self.meeting.swap(plan.file.readiness.peers, plan.file.service, plan.file.listen.public.port)
-        changes += await self._send(plan, senders)
+        if self.lifecycle.configured:
+            changes += await self.telemetry.configure(plan, senders)
         changes += await self._notify(plan, notifiers)
         changes += await self._probe(plan)
         self.replica.configure(plan, judged=judged)
@@ -153,24 +165,7 @@ class App:
             from agent.web.balancers.grpc_health import grpc_health  # noqa: PLC0415 - gRPC only where it is asked for
 
             wanted["listen.grpc_health"] = (listen.grpc_health, lambda address: grpc_health(desk, address))
-        if plan.file.traces:
-            from agent.receiver.listener import otlp_http  # noqa: PLC0415 - protobuf only where spans are taken
-
-            receive = plan.file.traces.receive.http
-            wanted["traces.receive.http"] = (receive, lambda address: otlp_http(self.relay, address))
-        return wanted
-
-    async def _send(self, plan: Plan, instances: Mapping[str, Any]) -> list[str]:
-        gone, new = difference(self._sending, plan.senders)
-        for name in gone:
-            await self.guard.stop(f"relay {name}")
-            del self._sending[name]
-            await self.relay.remove(name, keep=name in new)
-        for name in new:
-            destination = self.relay.add(name, instances[name])
-            self.guard.start(f"relay {name}", destination.run)
-            self._sending[name] = plan.senders[name]
-        return sentences("destination", gone, new)
+        return wanted | dict(self.telemetry.doors(plan))
 
     async def _notify(self, plan: Plan, instances: Mapping[str, Any]) -> list[str]:
         gone, new = difference(self._notifying, plan.notifiers)
@@ -208,6 +203,7 @@ class App:
         """One attempt to everyone who listens: belief first, so that the others see the state it led to."""
         edge = self.replica.observe(seen)
         self.metrics.observe(seen)
+        self.telemetry.observed(seen)
         # What is planned neither burns a budget nor calls anybody: it counts as unknown.
         planned = self.replica.maintained(seen.probe)
         self.slos.observe(replace(seen, outcome=Outcome.INCONCLUSIVE) if planned else seen)
@@ -239,7 +235,9 @@ class App:
             sources=self._sources,
             config=self.source.masked,
             reload=self.reloader.reload,
-            pipeline=self.relay.pipeline,
+            pipeline=self.telemetry.pipeline,
+            exceptions=self.telemetry.exceptions,
+            new_exceptions=self.telemetry.new_exceptions,
             slos=self.slos.view,
             alerts=self.alerts.view,
             blackbox_names=lambda: self.plan.file.metrics.blackbox_names,
@@ -257,7 +255,8 @@ class App:
 
     def _sources(self) -> tuple[SampleSource, ...]:
         parts: tuple[SampleSource, ...] = (self.metrics, self.scheduler, self.pulse, self.guard, self.reloader)
-        return (*parts, self.replica, self.meeting, self.counted, self.relay, self.slos, self.alerts, self.outbox, self)
+        rest = (self.counted, *self.telemetry.sources(), *self.keeping.sources(), self.slos, self.alerts, self.outbox)
+        return (*parts, self.replica, self.meeting, *rest, self)
 
     def samples(self) -> Iterable[tuple[str | Metric, Iterable[Sample]]]:
         """What the agent says of itself as a whole."""
@@ -286,7 +285,7 @@ class App:
                 await self._drained.wait()
 
     async def _send_rest(self) -> None:
-        await self.relay.drain(FLUSH)
+        await self.telemetry.relay.drain(FLUSH)
         await self.outbox.flush(FLUSH)
 
     async def _flush(self) -> None:
@@ -296,5 +295,5 @@ class App:
         sending.cancel()
         hurried.cancel()
         await self.guard.aclose()
-        await self.relay.aclose()
+        await self.telemetry.aclose()
         await self.outbox.aclose()

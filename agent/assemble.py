@@ -279,11 +279,9 @@ def _refuse_useless_peers(file: File, probes: Mapping[str, Planned], problems: P
 
 def _objectives(file: File, problems: Problems) -> Iterator[Objective]:
     for name, slo in file.objectives.items():
-        probe = file.probes.get(slo.sli.probe)
-        if probe is None:
-            continue
-        path = f"slos.{name}" if name in file.slos else f"probes.{name}.slo"
+        probe = None if slo.sli.probe is None else file.probes.get(slo.sli.probe)
         try:
             yield Objective.of(name, file.service, slo, probe)
         except ValueError as error:
-            problems.add(path, str(error), probe.rest.position)
+            path = f"slos.{name}" if name in file.slos else f"probes.{name}.slo"
+            problems.add(path, str(error), probe.rest.position if probe else None)

@@ -8,12 +8,14 @@ import asyncio
 import contextlib
 import logging
 import resource
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
+from agent.handshakes import Handshakes
 from agent.sockets import BACKLOG, bind, release
 from agent.sparing import SparingLog
 from config.net.text import clean
@@ -23,6 +25,7 @@ CLOSING_SECONDS = 2.0  #: for answers on their way when the listener closes
 #: Bytes of one request's head. aiohttp bounds each field and their number, not their sum: 250 connections with half a
 #: MiB each, and no end, would cost 240 MiB.
 HEAD_BYTES = 16 * 1024
+HANDSHAKE_SECONDS = 5.0  #: for TLS; a connection counts as one only when it has come so far
 
 _LINE = _FIELD = 8190  # bytes; beyond that 400
 _FIELDS = 64  # header fields; beyond that 400
@@ -41,13 +44,15 @@ class Limits:
 
     `share`: of the files this process may open, so that `most` is not more than there are. `quiet`: seconds for a whole
     head to arrive, and for a connection to rest. `lingering`: seconds in which the rest of a refused body is read, or
-    the reset of the closed connection would overtake the answer; 0 where no body is ever read.
+    the reset of the closed connection would overtake the answer; 0 where no body is ever read. `buffer`: bytes that
+    the kernel holds of each connection, which is also what one read may bring; 0 leaves it several MiB.
     """
 
     most: int
     share: float
     quiet: float
     lingering: float = 0.0
+    buffer: int = 0
 
     @property
     def connections(self) -> int:
@@ -179,17 +184,38 @@ class Connections(web.Server):
                 connection.answered()
 
 
+class _TlsSite(web.SockSite):
+    """aiohttp's own would let a handshake take a minute."""
+
+    async def start(self) -> None:
+        """Listen."""
+        await web.BaseSite.start(self)
+        self._server = await asyncio.get_running_loop().create_server(
+            self._runner.server,  # type: ignore[arg-type]  # BaseSite.start has made sure of it
+            sock=self._sock,
+            ssl=self._ssl_context,
+            backlog=self._backlog,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS,
+        )
+
+
 @contextlib.asynccontextmanager
-async def listening(server: Connections, address: ListenAddress) -> AsyncIterator[ListenAddress]:
+async def listening(
+    server: Connections, address: ListenAddress, tls: Handshakes | None = None
+) -> AsyncIterator[ListenAddress]:
     """Serve at `address`; yields where it really listens: its port is never 0. Raises CannotListen."""
     sock = bind(server.setting, address)
+    if server.limits.buffer:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, server.limits.buffer)  # connections inherit it
     try:
         runner = web.ServerRunner(server, shutdown_timeout=CLOSING_SECONDS)
         await runner.setup()
         try:
             # asyncio accepts as many at once as it is told the backlog is long, and must not open more than we may;
             # those who wait in the kernel's queue cost nothing.
-            await web.SockSite(runner, sock, backlog=min(BACKLOG, server.most)).start()
+            backlog = min(BACKLOG, server.most)
+            site = _TlsSite if tls else web.SockSite
+            await site(runner, sock, ssl_context=tls.context if tls else None, backlog=backlog).start()
             sock.listen(BACKLOG)
             yield address if address.path else ListenAddress(address.host, sock.getsockname()[1])
         finally:

@@ -23,7 +23,8 @@ class Observation:
     """One attempt of one probe, judged.
 
     `started` and `ended` are monotonic seconds, `at` is the wall clock at the end. `path` is fresh or pooled; `phase`
-    is where a failure died, "" otherwise. `detail` may be shown only to people with the right to see it.
+    is where a failure died, "" otherwise. `detail` may be shown only to people with the right to see it. `traceparent`
+    has the ids of its trace, "" where there is none.
     """
 
     probe: str
@@ -38,6 +39,7 @@ class Observation:
     phase: str = ""
     detail: str = ""
     measurement: Measurement = field(default_factory=Measurement)
+    traceparent: str = ""
 
     @property
     def seconds(self) -> float:

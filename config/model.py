@@ -17,7 +17,7 @@ from config.sections.metrics import Metrics
 from config.sections.names import LabelName, Line, Name
 from config.sections.probes import ProbeDefaults, ProbeEntry
 from config.sections.readiness import Readiness
-from config.sections.slos import Sli, Slo
+from config.sections.slos import Sli, Slo, SpanSli
 from config.sections.traces import Traces
 from config.yaml import Mapping, Node
 
@@ -62,17 +62,27 @@ class File(Options, frozen=True, kw_only=True):
             if label in _OWN_LABELS:
                 yield f"labels.{label}", "is a label that Outrider sets itself; write another name"
         for name, slo in self.slos.items():
-            if slo.sli.probe not in self.probes:
-                yield (
-                    f"slos.{name}.sli.probe",
-                    f"'{slo.sli.probe}' names no probe; {suggestion(slo.sli.probe, self.probes)}",
-                )
+            counted, spans = slo.sli.probe, slo.sli.spans
+            if counted is not None and counted not in self.probes:
+                yield f"slos.{name}.sli.probe", f"'{counted}' names no probe; {suggestion(counted, self.probes)}"
+            if spans is not None and (wrong := self._uncounted(spans)):
+                yield f"slos.{name}.sli.spans", wrong
         for name, probe in self.probes.items():
             if probe.slo is not None and name in self.slos:
                 yield f"probes.{name}.slo", f"there is an SLO of this name under `slos` (line of `{name}`); keep one"
         yield from self._wrong_names()
         if self.traces:
             yield from self._traces_problems(self.traces)
+
+    def _uncounted(self, spans: SpanSli) -> str:
+        """Why such requests would never be counted; "" where they are."""
+        if self.traces is None:
+            return "counts requests by their spans, and the file has no `traces`; write that section, or {probe: NAME}"
+        if not self.traces.metrics.enabled:
+            return "counts requests, which `traces.metrics.enabled: false` leaves uncounted; write true there"
+        if spans.kind not in self.traces.metrics.kinds:
+            return f"counts {spans.kind} spans, and `traces.metrics.kinds` leaves them out; add {spans.kind} there"
+        return ""
 
     def _traces_problems(self, traces: Traces) -> Iterable[tuple[str, str]]:
         """Ports wanted twice, and a queue without a place."""

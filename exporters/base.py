@@ -17,12 +17,24 @@ class Sample(NamedTuple):
     value: float
 
 
+class Exemplar(NamedTuple):
+    """One observation of a bucket, named by labels of its own (a trace's id): at most 128 characters of them."""
+
+    labels: tuple[tuple[str, str], ...]
+    value: float
+    at: float  #: Unix seconds
+
+
 class Histogram(NamedTuple):
-    """Cumulative counts at each upper bound of the family (the last one +Inf), and the sum of what was observed."""
+    """Cumulative counts at each upper bound of the family (the last one +Inf), and the sum of what was observed.
+
+    `exemplars`: none, or one or None for each bucket. Only OpenMetrics shows them.
+    """
 
     labels: tuple[str, ...]
     buckets: tuple[int, ...]
     total: float
+    exemplars: tuple[Exemplar | None, ...] = ()
 
 
 class SampleSource(Protocol):

@@ -1,8 +1,9 @@
 """THE table of metric names: what each means, its labels in order, its kind. Nothing is exported that is not here.
 
-Three families are made by rule, because their labels or names are the user's: readings of probes
-(`outrider_TYPE_READING_UNIT`, `reading_family`), facts (`outrider_TYPE_info`, `facts_family`) and the file's own labels
-(`outrider_info`, `service_family`). Label values are from closed or bounded sets, always.
+Four families are made by rule, because their labels, names or buckets are the user's: readings of probes
+(`outrider_TYPE_READING_UNIT`, `reading_family`), facts (`outrider_TYPE_info`, `facts_family`), the file's own labels
+(`outrider_info`, `service_family`), and durations of requests (`span_duration_family`). Label values are from closed
+or bounded sets, always.
 """
 
 import re
@@ -17,6 +18,9 @@ UNITS = ("seconds", "bytes", "ratio")
 
 #: Upper bounds, in seconds, of a probe's duration: few, because each costs a series per probe.
 PROBE_BUCKETS = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5, float("inf"))
+
+#: Upper bounds, in seconds, of calls of a database: some of db.client.operation.duration's in the conventions.
+DATABASE_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 5.0, float("inf"))
 
 
 class Metric(NamedTuple):
@@ -128,6 +132,12 @@ METRICS = _table(
         "Requests refused whose spans cannot be counted.",
         ("transport", "code"),
     ),
+    Metric(
+        "outrider_otlp_recovered_spans_total",
+        "counter",
+        "Spans that an earlier process had accepted and left on disk.",
+        ("dest",),
+    ),
     Metric("outrider_otlp_delivered_spans_total", "counter", "Spans the upstream accepted.", ("dest",)),
     Metric(
         "outrider_otlp_rejected_upstream_spans_total",
@@ -147,6 +157,51 @@ METRICS = _table(
         "Answers in which the upstream accepted a part, or warned.",
         ("dest",),
     ),
+    Metric(
+        "outrider_span_requests_total",
+        "counter",
+        "Requests by the spans they left, before sampling; status is ok or error.",
+        ("service", "route", "kind", "status"),
+    ),
+    Metric(
+        "outrider_span_exceptions_total",
+        "counter",
+        "Exception events in spans, by the route of the request around them where it is known.",
+        ("type", "route"),
+    ),
+    Metric(
+        "outrider_span_left_out_total",
+        "counter",
+        "Spans counted in part: late (offered to no objective), time_invalid (no duration, offered to no objective).",
+        ("reason",),
+    ),
+    Metric(
+        "outrider_span_database_requests_total",
+        "counter",
+        "Calls of databases by the service's client spans; status is ok or error.",
+        ("system", "peer", "status"),
+    ),
+    Metric(
+        "outrider_span_database_duration_seconds",
+        "histogram",
+        "Duration of calls of databases, as the service saw it.",
+        ("system", "peer"),
+        DATABASE_BUCKETS,
+    ),
+    Metric(
+        "outrider_otlp_passed_items_total",
+        "counter",
+        "Data points and log records, where they are passed through, by what became of them.",
+        ("signal", "dest", "outcome"),
+    ),
+    Metric(
+        "outrider_otlp_queue_items",
+        "gauge",
+        "Data points and log records accepted and not yet delivered.",
+        ("signal", "dest"),
+    ),
+    Metric("outrider_state_degraded", "gauge", "1 while the state folder cannot be written and memory has to do."),
+    Metric("outrider_state_set_aside_total", "counter", "Damaged files of the state folder that were set aside."),
     Metric("outrider_slo_events_total", "counter", "Events counted for the objective.", ("service", "slo")),
     Metric("outrider_slo_bad_events_total", "counter", "Events that burn the error budget.", ("service", "slo")),
     Metric(
@@ -227,6 +282,16 @@ def facts_family(type_: str, facts: Iterable[str]) -> Metric:
     """The family of the facts of one probe type: `outrider_TYPE_info{probe, FACT...}` 1."""
     help_ = f"Facts about the target of each {type_} probe."
     return Metric(f"outrider_{_word(type_)}_info", "gauge", help_, _words("probe", *facts))
+
+
+@lru_cache(8)
+def span_duration_family(bounds: tuple[float, ...]) -> Metric:
+    """The family of requests' durations, whose bounds (seconds, +Inf last) hold every objective's threshold.
+
+    `route` is "" for all routes that no objective names, so that sums over series count no request twice.
+    """
+    help_ = "Duration of requests by the spans they left; route only where an objective names it."
+    return Metric("outrider_span_duration_seconds", "histogram", help_, ("service", "kind", "route"), bounds)
 
 
 def service_family(labels: Iterable[str]) -> Metric:

@@ -10,17 +10,20 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 
 from prometheus_client import core
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar as ClientExemplar
 from prometheus_client.utils import floatToGoString
 
 from config.net.text import clean
-from exporters.base import Histogram, Sample, SampleSource
+from exporters.base import Exemplar, Histogram, Sample, SampleSource
 from exporters.blackbox import Blackbox
 from exporters.contract import METRICS, Metric
 
 LABEL_LIMIT = 256  #: characters of a label value; the rest is cut, whoever wrote it
+EXEMPLAR_LIMIT = 128  #: characters of an exemplar's labels, names and values, as OpenMetrics has it
 LEFT_OFF = "outrider_metrics_left_off"
 FAULTS = ("duplicate", "malformed", "source")  #: values of its label `reason`
 
@@ -174,8 +177,26 @@ def _add(family: AnyFamily, metric: Metric, labels: tuple[str, ...], sample: Sam
     before = len(family.samples)
     match family, sample:
         case core.HistogramMetricFamily(), Histogram():
-            bounds = map(floatToGoString, metric.buckets)
-            family.add_metric(labels, list(zip(bounds, sample.buckets, strict=True)), sample.total)
+            family.add_metric(labels, list(_buckets(metric, sample)), sample.total)
         case core.GaugeMetricFamily() | core.CounterMetricFamily(), Sample():
             family.add_metric(labels, sample.value)
     return len(family.samples) - before
+
+
+def _buckets(metric: Metric, sample: Histogram) -> Iterator[tuple[str, int] | tuple[str, int, ClientExemplar]]:
+    """Bound, count, and the exemplar where there is one that fits."""
+    exemplars = chain(sample.exemplars, repeat(None))
+    for bound, count, exemplar in zip(map(floatToGoString, metric.buckets), sample.buckets, exemplars, strict=False):
+        fitting = exemplar and _exemplar(exemplar)
+        yield (bound, count, fitting) if fitting else (bound, count)
+
+
+def _exemplar(exemplar: Exemplar) -> ClientExemplar | None:
+    """As the encoder takes it (only that of OpenMetrics shows it), or None where parsers would not."""
+    try:
+        labels = {name: label(value) for name, value in exemplar.labels}
+        value, at = float(exemplar.value), float(exemplar.at)
+        fits = all(map(_LABEL.fullmatch, labels)) and sum(map(len, (*labels, *labels.values()))) <= EXEMPLAR_LIMIT
+    except (AttributeError, TypeError, ValueError, OverflowError):
+        return None
+    return ClientExemplar(labels, value, at) if fits else None

@@ -19,7 +19,7 @@ def _not_a_sender(found: object) -> str:
 
 SENDERS = Registry(
     noun="destination type",
-    builtin={"otlp_http": "exporters.otlp.http:OtlpHttpSender"},
+    builtin={"otlp_http": "exporters.otlp.http:OtlpHttpSender", "otlp_grpc": "exporters.otlp.grpc:OtlpGrpcSender"},
     group="outrider.senders",
     fault=_not_a_sender,
 )

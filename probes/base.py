@@ -98,6 +98,10 @@ class Attempt(Protocol):
     def seconds_left(self) -> float:
         """Until the deadline, at which the check is cancelled; never below 0."""
 
+    @property
+    def traceparent(self) -> str:
+        """The header (W3C Trace Context) that lets the target's trace be found; "" where none is to be sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeContext:

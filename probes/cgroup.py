@@ -61,6 +61,16 @@ def read_usage(pid: int | str = "self", root: Path = Path("/")) -> Usage | None:
     return max(levels, key=lambda usage: usage.ratio)  # the innermost one of several without a limit
 
 
+def read_limit(pid: int | str = "self", root: Path = Path("/")) -> int | None:
+    """Bytes that process `pid` may use at most: the smallest limit of its group and those above; None without one."""
+    found = _memory_group(pid, root)
+    if found is None:
+        return None
+    hierarchy, top, path = found
+    limits = (_number(level / hierarchy.limit) for level in _levels(top, path))
+    return min((limit for limit in limits if limit is not None and limit < _UNLIMITED), default=None)
+
+
 def host_pressure(root: Path = Path("/")) -> float | None:
     """Share of the last minute in which some task of the machine waited for memory."""
     return _pressure(root / "proc/pressure/memory")

@@ -121,9 +121,11 @@ def agent(
             command = [sys.executable, "-m", "outrider", "run", "-c", str(file), *options]
             started = time.perf_counter()
             process = subprocess.Popen(command, stderr=stream, stdout=stream, cwd=ROOT, env=os.environ | (env or {}))
+            running = Agent(process, public, admin, otlp, started, log, file)
             try:
-                yield Agent(process, public, admin, otlp, started, log, file)
+                yield running
             finally:
+                process = running.process  # a test may have started it again
                 if process.poll() is None:
                     process.send_signal(signal.SIGTERM)
                     process.send_signal(signal.SIGINT)  # a second one ends a long drain

@@ -81,7 +81,7 @@ class AlertEngine:
             kept.since = kept.since or now
         if change is False:
             kept.cause = ""
-            return _resolve(kept, resolved_annotations(row, self._state_of(row.objective.probe)), now)
+            return _resolve(kept, resolved_annotations(row, self._believed(row.objective)), now)
         if not kept.life.firing or kept.told is not None:
             return None
         kept.cause = self._cause(kept)
@@ -94,13 +94,19 @@ class AlertEngine:
         """The objective that calls a person for this one too; "" when this one must call for itself.
 
         What was explained once stays so until the probe is down with nothing to explain it: its numbers go on burning
-        for a while after it has recovered together with its cause.
+        for a while after it has recovered together with its cause. Requests call for themselves: they are what users
+        see.
         """
         probe = kept.objective.probe
+        if not probe:
+            return ""
         found = self._explained_by(probe)
         calling = next((name for name, row in self._rows.items() if found and row.objective.probe == found), "")
         recovered = kept.cause and self._state_of(probe) != "down"
         return kept.cause if recovered else calling
+
+    def _believed(self, objective: Objective) -> str:
+        return self._state_of(objective.probe) if objective.probe else ""
 
     def _row(self, objective: Objective) -> _Row:
         kept = self._rows.setdefault(objective.name, _Row(objective, Lifecycle()))
@@ -117,7 +123,7 @@ class AlertEngine:
             "severity": PAGE_QUICK.severity.value,
             "slo": row.objective.name,
         }
-        texts = annotations(row, self._state_of(row.objective.probe))
+        texts = annotations(row, self._believed(row.objective))
         alert = Alert(ALERT_NAME, PAGE_QUICK.severity, now, identity(labels), labels=labels, annotations=texts)
         return Notice(alert, receivers_for(labels, self._routes))
 

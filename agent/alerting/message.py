@@ -6,10 +6,11 @@ from agent.events import Outcome
 from agent.slo.burn import Counts
 from agent.slo.engine import Evaluation
 from agent.slo.windows import PAGE_QUICK
+from config.types import Duration
 
 
 def annotations(row: Evaluation, state: str) -> dict[str, str]:
-    """The texts of one alert. `state` is what the agent believes of the probe; "" where nothing is known."""
+    """The texts of one alert. `state` is what the agent believes of its probe; "" where it has none."""
     objective = row.objective
     pace = f"{_rate(row.short_burn)} times as fast as it may"
     texts = {
@@ -32,10 +33,9 @@ def _sentences(row: Evaluation, state: str) -> list[str]:
     objective = row.objective
     left = row.seconds_left
     lasts = "" if left is None or row.remaining <= 0 else f", which lasts {_span(float(left))} at the last hour's rate"
-    failed = f"Probe {objective.probe} failed {_share(row.short)} of the last 5 minutes and {_share(row.long)} of the"
     burns = f"Burn rate {_rate(row.short_burn)} over 5m and {_rate(row.long_burn)} over 1h"
     lines = [
-        f"{failed} last hour; the objective is {objective.percent} over {objective.window}.",
+        f"{_what_failed(row)}; the objective is {objective.percent} over {objective.window}.",
         f"{burns}; above {_rate(PAGE_QUICK.factor(objective.window_seconds))} somebody is called.",
         f"Error budget left: {float(row.remaining):.1%}{lasts}.",
         _probe_sentence(row, state),
@@ -43,6 +43,19 @@ def _sentences(row: Evaluation, state: str) -> list[str]:
     if objective.description:
         lines.append(objective.description)
     return [line for line in lines if line]
+
+
+def _what_failed(row: Evaluation) -> str:
+    """A probe's failed time, or the failed requests in numbers."""
+    requests = row.objective.requests
+    if requests is None:
+        short, long = _share(row.short), _share(row.long)
+        return f"Probe {row.objective.probe} failed {short} of the last 5 minutes and {long} of the last hour"
+    of = f" of {requests.route}" if requests.route is not None else ""
+    slow = f" or took longer than {Duration(requests.within)}" if requests.within is not None else ""
+    short, long = (f"{counts.bad:,} of {counts.total:,}" for counts in (row.short, row.long))
+    what = f"{requests.kind.capitalize()} spans{of}: {short} failed{slow}"
+    return f"{what} in the last 5 minutes, and {long} in the last hour"
 
 
 def _probe_sentence(row: Evaluation, state: str) -> str:
@@ -57,7 +70,7 @@ def _probe_sentence(row: Evaluation, state: str) -> str:
 
 
 def _share(counts: Counts) -> str:
-    return f"{counts.bad / counts.slots:.1%}"
+    return f"{float(counts.ratio):.1%}"
 
 
 def _rate(value: Fraction) -> str:

@@ -11,6 +11,7 @@ COMMANDS = {
     "wait": "wait until an agent says ready (or live, started, one probe, one group)",
     "gate": "watch a deploy for a while: pass or fail, for scripts and CI",
     "exec": "run a command with the agent beside it, where there are no sidecars",
+    "queue": "show what waits in the state folder, and what upstreams refused for good",
     "version": "show the version",
 }
 
@@ -20,6 +21,7 @@ BAD = 1  #: the verdict is bad
 USAGE = 64  #: wrong use, or an unknown name
 UNREACHABLE = 69  #: no agent answers there
 ESSENTIAL = 70  #: an essential task died
+KEPT = 75  #: stopped, with spans kept on disk
 CONFIG = 78  #: the configuration is wrong, or a port is in use
 
 

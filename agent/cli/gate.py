@@ -5,6 +5,7 @@ import json
 import time
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from agent.cli import BAD, OK, UNREACHABLE, USAGE, Stop, ask
 from agent.cli.durations import duration, words
@@ -13,7 +14,8 @@ from agent.cli.smoke import Smoke, smokes
 from agent.cli.wait import Answer, Vigil, add_patience, look, told, until_good
 
 HELP = """Wait until the replica is ready, then watch it for the bake time: it must stay ready, no probe may become down
-or degraded, no objective may burn its budget, and the smoke requests must be answered. Fails as soon as something is
+or degraded, no objective may burn its budget, no span may tell of an exception of a type that was not there before, and
+the smoke requests must be answered. Fails as soon as something is
 wrong. Exit 0: passed; 1: failed; 69: nobody ever answered."""
 EVERY = 1.0  #: seconds between two looks
 MISSES = 3  #: looks in a row that may go unanswered, less one
@@ -31,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--smoke-base", default="", metavar="URL", help="where the service is, for smoke paths")
     parser.add_argument("--accept-degraded", action="store_true", help="a replica that is degraded already may pass")
+    parser.add_argument(
+        "--known-exception", action="append", default=[], metavar="TYPE", help="is no news when seen; repeatable"
+    )
     parser.add_argument("--json", action="store_true", help="the result for programs")
 
 
@@ -42,6 +47,7 @@ class Bake:
     seconds: float
     smokes: list[Smoke]
     timeout: float
+    known: str = ""  # as a part of the query
     started: float = 0.0
     looks: int = 0
     missed: int = 0
@@ -64,7 +70,8 @@ class Bake:
         # Only what came after the replica was ready: that an app was not there before it was is no news.
         baked = self.baked()
         try:
-            status, body = ask.ask("GET", self.base, f"/api/v1/gate?bake={max(1.0, baked):.3f}s", self.timeout)
+            path = f"/api/v1/gate?bake={max(1.0, baked):.3f}s{self.known}"
+            status, body = ask.ask("GET", self.base, path, self.timeout)
         except Stop as stop:
             self.missed += 1
             return [f"{self.missed} looks in a row unanswered: {stop}"] if self.missed >= MISSES else []
@@ -80,9 +87,9 @@ def main(args: argparse.Namespace) -> int:
     """Wait, bake, tell."""
     if not 1.0 <= args.bake <= LONGEST_BAKE:
         raise Stop("--bake is out of bounds; write one from 1s to 1h, such as 5m", USAGE)
-    bake = Bake(
-        ask.address(args, ask.ADMIN, "listen.admin"), args.bake, smokes(args.smoke, args.smoke_base), args.timeout
-    )
+    known = "".join(f"&known={quote(each, safe='')}" for each in args.known_exception)
+    base, requests = ask.address(args, ask.ADMIN, "listen.admin"), smokes(args.smoke, args.smoke_base)
+    bake = Bake(base, args.bake, requests, args.timeout, known)
     progress = Progress(quiet=args.json)
     vigil = Vigil(args.longest, 0.0, time.monotonic())
     path = "/readyz?verbose"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.assemble import Plan
-from agent.cli import CONFIG, ESSENTIAL, OK, Stop, addresses
+from agent.cli import CONFIG, ESSENTIAL, KEPT, OK, Stop, addresses
 from agent.cli.open import Opened, add_config, look, open_plan, read_plan, unjudged_plan
 from agent.logs import Logs
 from agent.supervise.leash import Led
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Start it. Exit codes: 0 stopped, 70 something essential died, 78 configuration or port."""
+    """Start it. Exit codes: 0 stopped, 70 an essential part died, 75 stopped with spans on disk, 78 file or port."""
     opened, problem = _open(args)
     settings = opened.plan.file.log
     logs = Logs(settings.level, settings.format)
@@ -50,7 +50,7 @@ def main(args: argparse.Namespace) -> int:
         if problem:
             log.error("the configuration cannot be used: %s", "; ".join(problem.splitlines()))
             log.error("running %s", "the last good one instead" if opened.judged else "unjudged: live and ready")
-        _runner()(_serve(args, opened, logs))
+        kept = _runner()(_serve(args, opened, logs))
     except ConfigError as error:
         raise Stop(str(error), CONFIG) from None
     except Exception:
@@ -58,7 +58,7 @@ def main(args: argparse.Namespace) -> int:
         return ESSENTIAL
     finally:
         logs.close()
-    return OK
+    return KEPT if kept else OK
 
 
 def _open(args: argparse.Namespace) -> tuple[Opened, str]:
@@ -83,7 +83,8 @@ def _fallback(state_dir: Path) -> Opened:
     return unjudged_plan()
 
 
-async def _serve(args: argparse.Namespace, opened: Opened, logs: Logs) -> None:
+async def _serve(args: argparse.Namespace, opened: Opened, logs: Logs) -> int:
+    """The agent's life; how many spans it leaves on disk."""
     from agent.app import App
     from agent.reload import Source
 
@@ -93,10 +94,12 @@ async def _serve(args: argparse.Namespace, opened: Opened, logs: Logs) -> None:
     configuration.led.tell(float(opened.plan.file.readiness.drain))  # before anybody may find it ready
     configuration.led.obey(asyncio.get_running_loop(), app.lifecycle.drain, app.end, app.stop)
     await app.run()
+    kept = app.telemetry.relay.kept_spans
     if await _unending():
         log.error("leaving without the tasks of a plug-in that ignore their cancellation")
         logs.close()
-        os._exit(OK)  # the loop would wait for them for ever
+        os._exit(KEPT if kept else OK)  # the loop would wait for them for ever
+    return kept
 
 
 async def _unending() -> bool:
@@ -164,7 +167,7 @@ def _leave(place: str, opened: Opened) -> None:
         log.warning("where this agent listens cannot be left in %s: %s; %s", place, error.strerror, right)
 
 
-def _runner() -> Callable[..., object]:
+def _runner() -> Callable[..., Any]:
     try:
         import uvloop
 

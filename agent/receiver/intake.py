@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 
 from agent.receiver.validate import inspect
 from agent.relay.entry import HOPS, MAX_HOPS, Headers, Signal
+from agent.relay.process import Processed
 from agent.relay.relay import Refused, Relay
 from agent.relay.wire import Level
 
@@ -35,14 +36,6 @@ class Walk(Protocol):
         """The body was valid: what was seen counts."""
 
 
-class Processed(NamedTuple):
-    """What is left of a body, and how many of its spans were left out by sampling."""
-
-    body: bytes
-    items: int
-    sampled: int = 0
-
-
 class Processing(Protocol):
     """What is done with a body on its way: invalid spans out, resources completed, secrets out, traces sampled."""
 
@@ -53,14 +46,15 @@ class Processing(Protocol):
 class Intake:
     """Checks, measures, processes and submits.
 
-    `walk` begins the measuring of a body of spans, None where nothing is measured. `clock` gives Unix time.
+    `walk` begins the measuring of a body of spans that arrives now, None where nothing is measured. `clock` gives Unix
+    time.
     """
 
     def __init__(
         self,
         relay: Relay,
         processing: Processing,
-        walk: Callable[[], Walk] | None = None,
+        walk: Callable[[float], Walk] | None = None,
         *,
         signals: Collection[Signal] = (Signal.TRACES,),
         clock: Callable[[], float] = time.time,
@@ -78,7 +72,7 @@ class Intake:
         Raises Invalid (not of that signal's type), Circle, or Refused (not now; nothing of it is kept).
         """
         passed = _one_hop_more(headers)
-        walk = self.walk() if self.walk and signal is Signal.TRACES else None
+        walk = self.walk(self._clock()) if self.walk and signal is Signal.TRACES else None
         found = await inspect(body, signal, walk.see if walk else None)
         if walk and not self._seen(body):
             walk.commit(self._clock())

@@ -1,13 +1,19 @@
-"""Is this an ExportTraceServiceRequest, and how many spans has it? Parsed by protobuf itself, forwarded as it came."""
+"""Is this a request of its signal, and what is in it? Parsed by protobuf itself, forwarded as it came."""
 
 import asyncio
-from typing import Final, Protocol
+from functools import cache
+from typing import Protocol
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from agent.relay.wire import Level, Piece, WireError, cut
+from agent.receiver.culprit import culprit
+from agent.receiver.pieces import pieces
+from agent.receiver.tally import Inspection, Items, See, Spans
+from agent.relay.entry import Signal
+from agent.relay.wire import WireError
+
+__all__ = ["SLICE", "Inspection", "Invalid", "inspect", "request_type"]
 
 #: Bytes parsed at once. The parser holds the interpreter, and 64 KiB of empty spans become 5 MiB of objects (1 MiB
 #: become 86 MiB, in 160 ms), so larger bodies are cut first.
@@ -15,49 +21,54 @@ SLICE = 64 * 1024
 
 
 class Invalid(ValueError):  # noqa: N818 - reads as what the body is
-    """The body is not an ExportTraceServiceRequest."""
+    """The body is not a request of its signal. The text says what is wrong with it."""
 
 
-class _Parser(Protocol):
-    def FromString(self, s: bytes, /) -> object: ...  # noqa: N802 - protobuf's own name
+class _Tally(Protocol):
+    def add(self, message: Message, first: bool, size: int) -> None: ...
+    def found(self) -> Inspection: ...
 
 
-_TYPES: Final[dict[Level, _Parser]] = {
-    Level.REQUEST: ExportTraceServiceRequest,
-    Level.RESOURCE_SPANS: ResourceSpans,
-    Level.SCOPE_SPANS: ScopeSpans,
-    Level.SPAN: Span,
-}
+async def inspect(body: bytes, signal: Signal, see: See | None = None) -> Inspection:
+    """Count a valid body's items, and find the spans with invalid ids. Raises Invalid.
 
-
-async def count_spans(body: bytes) -> int:
-    """The number of spans in a valid body. Raises Invalid.
-
-    Valid is what protobuf's parser takes: the structure, and UTF-8 in every string. The loop turns between slices.
+    Valid is what protobuf's parser takes: the structure, and UTF-8 in every text. `see` is shown each parsed piece of
+    a body of spans. The loop turns between pieces; a body of up to SLICE bytes is one.
     """
-    if len(body) <= SLICE:
-        return _count(Piece(Level.REQUEST, body))
-    spans = 0
+    kind = request_type(signal)
+    tally: _Tally = Spans(see) if signal is Signal.TRACES else Items()
     try:
-        for piece in cut(body, SLICE):
-            spans += _count(piece)
+        if len(body) <= SLICE:
+            tally.add(_parse(kind, body), True, len(body))
+            return tally.found()
+        for piece in pieces(body, kind, SLICE):
+            if piece:
+                tally.add(_parse(piece.kind, piece.body), piece.first, len(piece.body))
             await asyncio.sleep(0)
+        return tally.found()
     except WireError as error:
         raise Invalid(str(error)) from error
-    return spans
 
 
-def _count(piece: Piece) -> int:
+@cache
+def request_type(signal: Signal) -> type[Message]:
+    """The type of a signal's requests. Those of metrics and logs are imported when they are wanted."""
+    if signal is Signal.METRICS:
+        from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics  # noqa: PLC0415
+
+        return metrics.ExportMetricsServiceRequest
+    if signal is Signal.LOGS:
+        from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs  # noqa: PLC0415
+
+        return logs.ExportLogsServiceRequest
+    return ExportTraceServiceRequest
+
+
+def _parse(kind: type[Message], body: bytes) -> Message:
     try:
-        message = _TYPES[piece.level].FromString(piece.body)
+        return kind.FromString(body)
     except DecodeError as error:
+        if path := culprit(body, kind):
+            inside = "" if kind.DESCRIPTOR.name.startswith("Export") else f"in one {kind.DESCRIPTOR.name}, "
+            raise Invalid(f"{inside}{path} is not UTF-8") from error
         raise Invalid(str(error).rpartition(": ")[2]) from error
-    match message:
-        case ExportTraceServiceRequest():
-            return sum(len(scope.spans) for resource in message.resource_spans for scope in resource.scope_spans)
-        case ResourceSpans():
-            return sum(len(scope.spans) for scope in message.scope_spans)
-        case ScopeSpans():
-            return len(message.spans)
-        case _:
-            return int(piece.first)

@@ -19,7 +19,7 @@ class Signal(StrEnum):
 
 
 class Entry(NamedTuple):
-    """The bytes of a request as they came (protobuf, uncompressed; shared by all destinations), and what is known of it.
+    """A request's bytes as they came (protobuf, uncompressed; shared by all destinations), and what is known of it.
 
     `items`: spans, data points or log records. `at`: Unix time of its arrival. `seq` grows with every entry, across
     restarts where there is a state folder.

@@ -31,9 +31,15 @@ class Store(Protocol):
     """Where entries lie until every lane that owes them has settled them. One event loop uses it."""
 
     durable: bool  #: False: nothing survives, and nothing but memory is used
-    trouble: str  #: why nothing can be written now, for a person; "" while all is well
-    bytes: int  #: of the bodies on disk
     next_seq: int  #: for the next entry; the relay takes it and adds one
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written now, for a person; "" while all is well."""
+
+    @property
+    def bytes(self) -> int:
+        """Of the bodies on disk."""
 
     async def append(self, entry: Entry, lanes: Sequence[LaneKey], received: Mapping[str, int]) -> bool:
         """Keep an entry that these lanes owe; `received` counts its items by transport.
@@ -43,7 +49,7 @@ class Store(Protocol):
         """
 
     def settle(self, lane: LaneKey, entries: Sequence[Entry], deltas: Deltas) -> None:
-        """These are no longer owed by this lane, and its account grows by `deltas`; written soon, in one transaction."""
+        """This lane owes these no longer, and its account grows by `deltas`; written soon, in one transaction."""
 
     def on_disk(self, seq: int) -> bool:
         """Whether this entry can be read back, so that memory need not hold it."""

@@ -73,14 +73,14 @@ class _Cutter:
         while at < end:
             field = at
             fields += 1
-            tag, value = _tag(body, at, end)
+            tag, value = read_tag(body, at, end)
             if tag < 8:  # field number 0; inside unknown groups protobuf itself lets it pass
                 raise WireError("a field number that cannot be")
-            at = _skip(body, tag, value, end)
+            at = skip(body, tag, value, end)
             if at - field > limit and tag == _CHILD[level] << 3 | _BYTES:
                 if start < field:
                     yield self._piece(level, start, field, begin, fields)
-                _, inner = _varint(body, value, at, 5)
+                _, inner = read_varint(body, value, at, 5)
                 yield from self.run(Level(level + 1), inner, at)
                 start, fields = at, 0
             elif at - start >= limit or fields >= _FIELDS_AT_ONCE:
@@ -96,24 +96,24 @@ class _Cutter:
         return Piece(level, self.body[start:end], first=start == begin)
 
 
-def _tag(body: bytes, at: int, end: int) -> tuple[int, int]:
+def read_tag(body: bytes, at: int, end: int) -> tuple[int, int]:
     """The tag at `at`, and where its value begins."""
     if at < end and 8 <= body[at] < 0x80:
         return body[at], at + 1
-    tag, at = _varint(body, at, end, 5)
+    tag, at = read_varint(body, at, end, 5)
     if tag > _MAX_TAG:
         raise WireError("a field number that cannot be")
     return tag, at
 
 
-def _skip(body: bytes, tag: int, at: int, end: int) -> int:
+def skip(body: bytes, tag: int, at: int, end: int) -> int:
     """Where the value at `at` ends."""
     kind = tag & 7
     if kind == _BYTES:
-        length, at = _varint(body, at, end, 5)
+        length, at = read_varint(body, at, end, 5)
         at += length
     elif kind == _VARINT:
-        _, at = _varint(body, at, end, 10)
+        _, at = read_varint(body, at, end, 10)
     elif kind == _I64:
         at += 8
     elif kind == _I32:
@@ -131,7 +131,7 @@ def _skip_group(body: bytes, number: int, at: int, end: int) -> int:
     """Where the group ends whose start tag lies before `at`. OTLP has none; an unknown field may be one."""
     open_groups = [number]
     while open_groups:
-        tag, at = _tag(body, at, end)
+        tag, at = read_tag(body, at, end)
         if tag & 7 == _GROUP:
             open_groups.append(tag >> 3)
             if len(open_groups) > MAX_DEPTH:
@@ -140,11 +140,11 @@ def _skip_group(body: bytes, number: int, at: int, end: int) -> int:
             if open_groups.pop() != tag >> 3:
                 raise WireError("a group that another one's end closes")
         else:
-            at = _skip(body, tag, at, end)
+            at = skip(body, tag, at, end)
     return at
 
 
-def _varint(body: bytes, at: int, end: int, longest: int) -> tuple[int, int]:
+def read_varint(body: bytes, at: int, end: int, longest: int) -> tuple[int, int]:
     """The number at `at` and where it ends; `longest` is how many bytes it may take."""
     value = shift = 0
     for place in range(at, min(end, at + longest)):
@@ -154,3 +154,17 @@ def _varint(body: bytes, at: int, end: int, longest: int) -> tuple[int, int]:
             return value, place + 1
         shift += 7
     raise WireError("a number that does not end")
+
+
+def header(tag: int, size: int) -> bytes:
+    """What stands before a field of `size` bytes. `tag` is one of a message, a text or bytes."""
+    return _encoded(tag) + _encoded(size)
+
+
+def _encoded(number: int) -> bytes:
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)

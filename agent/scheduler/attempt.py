@@ -31,6 +31,7 @@ class Running:
     clock: Callable[[], float]
     readings: bool = True
     phase: str = ""
+    traceparent: str = ""
 
     @property
     def seconds_left(self) -> float:
@@ -44,7 +45,10 @@ class ProbeBroke(Exception):  # noqa: N818 - named for what happened
 
 @dataclass(slots=True)
 class Runner:
-    """Runs the attempts of one probe, one at a time. `stalled(started, ended, timeout)`: was the agent itself sick?"""
+    """Runs the attempts of one probe, one at a time. `stalled(started, ended, timeout)`: was the agent itself sick?
+
+    `traceparent` gives each attempt its own, or "".
+    """
 
     probe: Probe[Any]
     type: str
@@ -53,6 +57,7 @@ class Runner:
     stalled: Callable[[float, float, float], bool]
     # Not the loop's: uvloop reads its own once per turn, in milliseconds.
     clock: Callable[[], float] = time.monotonic
+    traceparent: Callable[[], str] = lambda: ""
     number: int = 0
     abandoned: set[asyncio.Task[Any]] = field(default_factory=set)
     _told: str = ""
@@ -64,7 +69,7 @@ class Runner:
         """
         self.number += 1
         started = self.clock()
-        attempt = Running(self.number, fresh, started + self.timeout, self.clock, readings)
+        attempt = Running(self.number, fresh, started + self.timeout, self.clock, readings, "", self.traceparent())
         task = asyncio.create_task(self._check(attempt), name=f"check {self.probe.context.name}")
         try:
             done, _ = await asyncio.wait({task}, timeout=self.timeout)
@@ -88,6 +93,7 @@ class Runner:
             phase,
             ruling.detail,
             measurement,
+            attempt.traceparent,
         )
 
     async def _check(self, attempt: Running) -> Measurement:

@@ -67,7 +67,7 @@ class Scheduler:
     """Starts and stops the tasks. Every observation goes to every listener, in order, on the loop.
 
     `reader(probe)`: is this replica the one that reads for all, now. `stretch(probe)`: at least so many seconds between
-    two of its attempts, since so many replicas ask the same; 0 for none.
+    two of its attempts, since so many replicas ask the same; 0 for none. `traceparent()`: that of one attempt, or "".
     """
 
     board: Board
@@ -77,6 +77,7 @@ class Scheduler:
     clock: Callable[[], float] = time.monotonic
     reader: Callable[[str], bool] = lambda _: True
     stretch: Callable[[str], float] = lambda _: 0.0
+    traceparent: Callable[[], str] = lambda: ""
     counters: dict[str, Counters] = field(default_factory=dict)
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _planned: dict[str, Planned] = field(default_factory=dict)
@@ -193,14 +194,18 @@ class Scheduler:
 
     async def _open(self, planned: Planned, make: Callable[[], Probe[Any]], judge: Judge) -> Runner:
         probe = make()
-        runner = Runner(probe, planned.member.type, judge, planned.member.timeout, self.stalled, self.clock)
+        member = planned.member
+        runner = Runner(probe, member.type, judge, member.timeout, self.stalled, self.clock, self._traceparent)
         try:
-            async with asyncio.timeout(planned.member.timeout):
+            async with asyncio.timeout(member.timeout):
                 await probe.open()
         except Exception:
             await runner.aclose()
             raise
         return runner
+
+    def _traceparent(self) -> str:
+        return self.traceparent()  # the one of now: a reload may put another in its place
 
     async def _replace(
         self,

@@ -3,9 +3,9 @@
 from fractions import Fraction
 
 
-def remaining(bad: int, total: int, budget: Fraction) -> Fraction:
-    """The share of the period's error budget that is left; negative when overspent."""
-    return 1 - Fraction(bad, total) / budget
+def remaining(ratio: Fraction, budget: Fraction) -> Fraction:
+    """The share of the period's error budget that is left after this share of it was bad; negative when overspent."""
+    return 1 - ratio / budget
 
 
 def seconds_to_exhaustion(left: Fraction, burn: Fraction, period_seconds: int) -> Fraction | None:

@@ -1,12 +1,14 @@
-"""All objectives of one agent: attempts in; burn rates, budgets and alert conditions out."""
+"""All objectives of one agent: attempts and requests in; burn rates, budgets and alert conditions out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 from agent.events import Observation
 from agent.slo import budget, burn
 from agent.slo.burn import Counts
+from agent.slo.events import EventTrack
+from agent.slo.kept import Kept
 from agent.slo.objective import Objective
 from agent.slo.sli import availability
 from agent.slo.timeline import Timeline
@@ -26,7 +28,7 @@ class Evaluation:
     long: Counts
     short: Counts
     period: Counts
-    last: Observation | None  # the newest attempt of its probe
+    last: Observation | None = None  # the newest attempt of its probe, where it has one
 
     @property
     def long_burn(self) -> Fraction:
@@ -41,7 +43,7 @@ class Evaluation:
     @property
     def remaining(self) -> Fraction:
         """The share of the error budget that is left."""
-        return budget.remaining(self.period.bad, self.period.slots, self.objective.budget)
+        return budget.remaining(self.period.ratio, self.objective.budget)
 
     @property
     def seconds_left(self) -> Fraction | None:
@@ -50,12 +52,12 @@ class Evaluation:
 
 
 class SloEngine:
-    """Keeps one `Track` per objective. `observe` is a listener of the event stream; times are wall-clock seconds."""
+    """Keeps one track per objective. `observe` is a listener of the event stream; times are wall-clock seconds."""
 
     def __init__(self, objectives: Iterable[Objective] = ()) -> None:
         self._timeline = Timeline()
         self._objectives: dict[str, Objective] = {}
-        self._tracks: dict[str, Track] = {}
+        self._tracks: dict[str, Track | EventTrack] = {}
         self._last: dict[str, Observation] = {}
         self.configure(objectives)
 
@@ -64,21 +66,29 @@ class SloEngine:
         before, tracks = self._objectives, self._tracks
         self._objectives = {objective.name: objective for objective in objectives}
         self._tracks = {
-            name: tracks[name] if name in before and _measures_alike(before[name], objective) else _track(objective)
+            name: tracks[name] if name in before and before[name].measure == objective.measure else _track(objective)
             for name, objective in self._objectives.items()
         }
-        for name, objective in self._objectives.items():
-            self._tracks[name].stale_after = objective.stale_after
+        for name, track in self._tracks.items():
+            if isinstance(track, Track):
+                track.stale_after = self._objectives[name].stale_after
         watched = {objective.probe for objective in self._objectives.values()}
         self._last = {probe: seen for probe, seen in self._last.items() if probe in watched}
 
     def observe(self, seen: Observation) -> None:
         """Take one attempt in."""
         at = self._timeline.advance(seen.at)
-        for objective in self._objectives.values():
-            if objective.probe == seen.probe:
+        for name, track in self._tracks.items():
+            if isinstance(track, Track) and self._objectives[name].probe == seen.probe:
                 self._last[seen.probe] = seen
-                self._tracks[objective.name].record(availability(seen.outcome), at)
+                track.record(availability(seen.outcome), at)
+
+    def count(self, name: str, good: int, bad: int, at: float) -> None:
+        """Take requests in that the objective `name` is about; one that is no longer in force has no use for them."""
+        at = self._timeline.advance(at)
+        track = self._tracks.get(name)
+        if isinstance(track, EventTrack):
+            track.count(good, bad, at)
 
     def tick(self, now: float) -> tuple[float, list[Evaluation]]:
         """Move time on and judge every objective. Returns `now` on a clock that never goes back, and the judgements."""
@@ -88,8 +98,49 @@ class SloEngine:
         return at, self.evaluations()
 
     def evaluations(self) -> list[Evaluation]:
-        """Every objective as of the last tick or attempt."""
+        """Every objective as of the last tick, attempt or request."""
         return [self._evaluate(objective) for objective in self._objectives.values()]
+
+    def measures(self) -> dict[str, str]:
+        """What is counted, and how, by objective."""
+        return {name: objective.measure for name, objective in self._objectives.items()}
+
+    def dump(self, since: int = 0) -> dict[str, Kept]:
+        """What the next process needs to go on from here, by objective; `since`: the first day it does not have yet.
+
+        Nothing before the first tick, attempt or request.
+        """
+        at, shift = self._timeline.now, self._timeline.shift
+        if at == float("-inf"):
+            return {}
+        for track in self._tracks.values():
+            track.advance(at)
+        return {
+            name: Kept(self._objectives[name].measure, at, shift, *track.dump(since))
+            for name, track in self._tracks.items()
+        }
+
+    def restore(self, kept: Mapping[str, Kept]) -> tuple[str, ...]:
+        """Go on from what an earlier process had counted, before anything new is; the time since is unknown.
+
+        What was measured otherwise, or is of no objective, is passed over. Returns those whose bytes did not fit: they
+        start anew.
+        """
+        unfit = []
+        for name, one in kept.items():
+            objective = self._objectives.get(name)
+            if objective is None or objective.measure != one.measure:
+                continue
+            track = _track(objective)
+            try:
+                track.restore(one.at, one.recent, one.days)
+            except ValueError:
+                unfit.append(name)
+                continue
+            self._tracks[name] = track
+            if one.at > self._timeline.now:
+                self._timeline = Timeline(one.at, one.shift)
+        return tuple(unfit)
 
     def _evaluate(self, objective: Objective) -> Evaluation:
         track = self._tracks[objective.name]
@@ -117,20 +168,14 @@ class SloEngine:
         ]
 
 
-def _measures_alike(before: Objective, after: Objective) -> bool:
-    return (before.probe, before.window_seconds, before.slot_seconds) == (
-        after.probe,
-        after.window_seconds,
-        after.slot_seconds,
-    )
-
-
-def _track(objective: Objective) -> Track:
+def _track(objective: Objective) -> Track | EventTrack:
     windows = (PAGE_QUICK.long_seconds, PAGE_QUICK.short_seconds)
+    if objective.requests:
+        return EventTrack(windows, objective.window_seconds)
     return Track(objective.slot_seconds, windows, objective.window_seconds, objective.stale_after)
 
 
-def _numbers(row: Evaluation, track: Track) -> Iterator[tuple[str, tuple[str, ...], float]]:
+def _numbers(row: Evaluation, track: Track | EventTrack) -> Iterator[tuple[str, tuple[str, ...], float]]:
     """(family, labels after service and slo, value)."""
     objective = row.objective
     yield "outrider_slo_events_total", (), track.events
@@ -149,7 +194,8 @@ def _shown(row: Evaluation, unknown: int) -> dict[str, object]:
     return {
         "name": row.objective.name,
         "service": row.objective.service,
-        "probe": row.objective.probe,
+        "sli": row.objective.sli,
+        "probe": row.objective.probe or None,
         "description": row.objective.description,
         "runbook_url": row.objective.runbook_url,
         "objective": float(row.objective.target),

@@ -1,6 +1,6 @@
 """One objective as the engine needs it: numbers checked, exact."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Self
@@ -9,15 +9,34 @@ from agent.slo.rings import COARSE_SECONDS
 from agent.slo.track import slot_seconds
 from agent.slo.windows import PAGE_QUICK
 from config.sections.probes import ProbeEntry
-from config.sections.slos import Slo
+from config.sections.slos import Sli, Slo
 from config.types import Duration, Ratio
 
 MAX_WINDOW_SECONDS = 90 * 86400
 
 
 @dataclass(frozen=True, slots=True)
+class Requests:
+    """Requests by the spans that they leave: of one kind, of one route or (None) of all.
+
+    Those that ended with an error are bad, and with `within` (seconds) also those that took longer. A failure that
+    comes fast is not a request answered in time: leaving it out would let an outage look like a quiet night.
+    """
+
+    kind: str = "server"
+    route: str | None = None
+    within: float | None = None
+
+    def __str__(self) -> str:
+        """In words: `server spans of /checkout within 300ms`."""
+        of = f" of {self.route}" if self.route is not None else ""
+        within = f" within {Duration(self.within)}" if self.within is not None else ""
+        return f"{self.kind} spans{of}{within}"
+
+
+@dataclass(frozen=True, slots=True)
 class Objective:
-    """The availability of one probe over a rolling window.
+    """The availability of one probe, or of requests, over a rolling window: exactly one of `probe` and `requests`.
 
     `target` is the ratio as written (0.999), never a float. `stale_after`: seconds for which an attempt speaks for the
     slots after it. `slot_seconds` comes from `track.slot_seconds`. `for_seconds` and `keep_firing_seconds` are
@@ -27,7 +46,8 @@ class Objective:
     name: str
     service: str
     target: Decimal
-    probe: str
+    probe: str = ""
+    requests: Requests | None = None
     window_seconds: int = 30 * 86400
     stale_after: float = 33.0
     slot_seconds: int = 10
@@ -39,17 +59,15 @@ class Objective:
     runbook_url: str = ""
 
     @classmethod
-    def of(cls, name: str, service: str, slo: Slo, probe: ProbeEntry) -> Self:
+    def of(cls, name: str, service: str, slo: Slo, probe: ProbeEntry | None = None) -> Self:
         """From what the file says of the objective and of its probe. ValueError says what cannot work."""
-        return cls(
+        written = cls(
             name=name,
             service=service,
             target=slo.objective.value,
-            probe=slo.sli.probe,
+            probe=slo.sli.probe or "",
+            requests=_requests(slo.sli),
             window_seconds=int(slo.window),
-            # A down probe is asked at its slow interval: one attempt must speak until the next, even if one is missed.
-            stale_after=max(3 * probe.interval, 2 * probe.slow_interval) + probe.timeout,
-            slot_seconds=slot_seconds(probe.interval),
             min_bad=slo.alerts.min_bad,
             min_events=slo.alerts.min_events,
             for_seconds=float(slo.alerts.for_),
@@ -57,8 +75,15 @@ class Objective:
             description=slo.description,
             runbook_url=slo.runbook_url,
         )
+        if probe is None:
+            return written
+        # A down probe is asked at its slow interval: one attempt must speak until the next, even if one is missed.
+        stale_after = max(3 * probe.interval, 2 * probe.slow_interval) + probe.timeout
+        return replace(written, stale_after=stale_after, slot_seconds=slot_seconds(probe.interval))
 
     def __post_init__(self) -> None:
+        if bool(self.probe) == (self.requests is not None):
+            raise ValueError("an objective counts one thing; name a probe or requests")
         if not 0 < self.target < 1:
             raise ValueError(
                 f"an objective of {self.percent} leaves no budget to judge; use more than 0 % and less than 100 %"
@@ -67,6 +92,16 @@ class Objective:
             raise ValueError(f"a window of {self.window} cannot be kept; use 1d to 90d, in steps of five minutes")
         if COARSE_SECONDS % self.slot_seconds:
             raise ValueError(f"a slot of {self.slot_seconds} s does not divide five minutes; use track.slot_seconds")
+
+    @property
+    def sli(self) -> str:
+        """What is counted, in words: `probe orders-db`, `server spans of /checkout within 300ms`."""
+        return str(self.requests) if self.requests else f"probe {self.probe}"
+
+    @property
+    def measure(self) -> str:
+        """What is counted, and how: counts go on only where this is the same."""
+        return f"{self.requests or self.probe!r} in {self.slot_seconds} s over {self.window_seconds} s"
 
     @property
     def budget(self) -> Fraction:
@@ -87,3 +122,9 @@ class Objective:
     def threshold(self) -> Fraction:
         """The error ratio above which the page-quick pair fires."""
         return PAGE_QUICK.threshold(self.window_seconds, self.budget)
+
+
+def _requests(sli: Sli) -> Requests | None:
+    if sli.spans is None:
+        return None
+    return Requests(sli.spans.kind, sli.spans.route, None if sli.within is None else float(sli.within))

@@ -1,6 +1,7 @@
-"""Fixed memory for verdicts over time: slots for the alert windows, five-minute sums for the period."""
+"""Fixed memory for what happened over time, with sums for each window that are kept running."""
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 
 from agent.slo.burn import Counts
 from agent.slo.sli import Verdict
@@ -39,32 +40,93 @@ class SlotRing:
         seen = sums[Verdict.BAD]
         return Counts(window, window - sums[Verdict.UNKNOWN], seen + sums[Verdict.HELD_BAD], seen)
 
+    def codes(self) -> bytes:
+        """Every closed slot, the oldest first."""
+        return bytes(self._codes[self._next :] + self._codes[: self._next])
 
-class PeriodRing:
-    """Bad and known slots per five minutes over the whole period; sums kept running, no drift: integers.
 
-    A byte each is enough, since five minutes hold at most 30 slots: 17 KB for 30 days.
+class CountRing:
+    """Columns of counts by numbered entries of time; the newest entry is open. Sums are integers: they never drift.
+
+    Entries are numbered from the epoch, so what is kept of them means the same to another process.
     """
 
-    def __init__(self, entries: int) -> None:
-        self._bad = bytearray(entries)
-        self._known = bytearray(entries)
-        self._open = 0
-        self.bad = 0
-        self.known = 0
+    def __init__(self, types: str, windows: Sequence[int]) -> None:
+        """`types` has one `array` typecode a column; `windows` are lengths in entries, the open one included."""
+        self.columns = tuple(array(code, [0]) * max(windows) for code in types)
+        self.entry_bytes = sum(column.itemsize for column in self.columns)
+        self.length = max(windows)
+        self.open = 0
+        self._sums = {size: [0] * len(types) for size in windows}
 
-    def add(self, verdict: Verdict) -> None:
-        """Count one closed slot, good or bad, into the open five minutes."""
-        self._known[self._open] += 1
-        self.known += 1
-        if verdict >= Verdict.HELD_BAD:
-            self._bad[self._open] += 1
-            self.bad += 1
+    def add(self, *counts: int) -> None:
+        """Count into the open entry, one number a column."""
+        place = self.open % self.length
+        for number, count in enumerate(counts):
+            if count:
+                self.columns[number][place] += count
+                for sums in self._sums.values():
+                    sums[number] += count
 
-    def rotate(self, entries: int) -> None:
-        """Open the five minutes `entries` later; what falls out of the period leaves the sums."""
-        for _ in range(min(entries, len(self._bad))):
-            self._open = (self._open + 1) % len(self._bad)
-            self.bad -= self._bad[self._open]
-            self.known -= self._known[self._open]
-            self._bad[self._open] = self._known[self._open] = 0
+    def move(self, entry: int) -> None:
+        """Open a later entry; what falls out of a window leaves its sum. Takes no longer for a year than for a day."""
+        entries = min(entry - self.open, self.length)
+        if entries <= 0:
+            return
+        for size, sums in self._sums.items():
+            leaving = list(self._spans(self.open - size + 1, min(entries, size)))
+            for number, column in enumerate(self.columns):
+                sums[number] -= sum(sum(column[span]) for span in leaving)
+        for span in self._spans(self.open + 1, entries):
+            for column in self.columns:
+                column[span] = array(column.typecode, [0]) * (span.stop - span.start)
+        self.open = entry
+
+    def sums(self, window: int) -> Sequence[int]:
+        """What the newest `window` entries hold, one number a column."""
+        return self._sums[window]
+
+    def read(self, first: int, count: int) -> bytes:
+        """These entries, column after column; 0 for those that are not kept."""
+        parts = [array(column.typecode, [0]) * count for column in self.columns]
+        for place, span in self._kept(first, count):
+            for part, column in zip(parts, self.columns, strict=True):
+                part[place : place + span.stop - span.start] = column[span]
+        return b"".join(part.tobytes() for part in parts)
+
+    def write(self, first: int, kept: bytes) -> int:
+        """Put back what `read` gave, as far as the ring reaches; returns the number of entries it was.
+
+        ValueError: it was no whole number of them. Call `recount` once all of it is there.
+        """
+        count, odd = divmod(len(kept), self.entry_bytes)
+        if odd:
+            raise ValueError(f"{len(kept)} bytes are no whole number of entries")
+        start = 0
+        for column in self.columns:
+            part = array(column.typecode, kept[start : start + count * column.itemsize])
+            start += count * column.itemsize
+            for place, span in self._kept(first, count):
+                column[span] = part[place : place + span.stop - span.start]
+        return count
+
+    def recount(self) -> None:
+        """Make every sum anew from the entries."""
+        for size, sums in self._sums.items():
+            spans = list(self._spans(self.open - size + 1, size))
+            for number, column in enumerate(self.columns):
+                sums[number] = sum(sum(column[span]) for span in spans)
+
+    def _kept(self, first: int, count: int) -> Iterator[tuple[int, slice]]:
+        """Those of the entries from `first` on that the ring holds: where they start among these, where they stand."""
+        low, high = max(first, self.open - self.length + 1), min(first + count, self.open + 1)
+        for span in self._spans(low, max(0, high - low)):
+            yield low - first, span
+            low += span.stop - span.start
+
+    def _spans(self, first: int, count: int) -> Iterator[slice]:
+        """Where these entries stand: one slice, or two around the end."""
+        start = first % self.length
+        yield slice(start, min(start + count, self.length))
+        if start + count > self.length:
+            yield slice(0, start + count - self.length)

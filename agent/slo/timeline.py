@@ -10,17 +10,20 @@ class Timeline:
     """Turns wall-clock seconds into seconds that only grow.
 
     A small step back freezes time until the clock has caught up. After a larger one (a machine that booted with the
-    wrong date) time goes on from where it stood. A jump forward is taken as it is: nobody knows what happened in it.
+    wrong date) time goes on from where it stood, until the clock is put right again. A jump forward is taken as it is:
+    nobody knows what happened in it.
     """
 
-    _now: float = float("-inf")
-    _shift: float = 0.0
+    now: float = float("-inf")
+    shift: float = 0.0  #: what is added to the wall clock
 
     def advance(self, wall: float) -> float:
         """The time of `wall`, never less than any time before."""
-        time = wall + self._shift
-        if time < self._now - FREEZE_SECONDS:
-            self._shift = self._now - wall
-            return self._now
-        self._now = max(self._now, time)
-        return self._now
+        if self.shift and wall >= self.now:
+            self.shift = 0.0
+        time = wall + self.shift
+        if time < self.now - FREEZE_SECONDS:
+            self.shift = self.now - wall
+            return self.now
+        self.now = max(self.now, time)
+        return self.now

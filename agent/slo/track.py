@@ -1,10 +1,14 @@
 """The record of one objective: verdicts into slots, slots into windows and the period."""
 
+from collections.abc import Mapping
+
 from agent.slo.burn import Counts
-from agent.slo.rings import COARSE_SECONDS, PeriodRing, SlotRing
+from agent.slo.kept import days_of, put_back
+from agent.slo.rings import COARSE_SECONDS, CountRing, SlotRing
 from agent.slo.sli import Verdict
 
 FINE_SECONDS = 10  #: the shortest slot
+_NOTHING = 255  # in what is kept: nothing was seen in the open slot yet
 
 
 def slot_seconds(interval: float) -> int:
@@ -35,7 +39,8 @@ class Track:
         self.stale_after = stale_after
         self._period_slots = period // slot
         self._fine = SlotRing([window // slot for window in windows])
-        self._coarse = PeriodRing(period // COARSE_SECONDS)
+        #: Bad and known slots by five minutes. A byte each is enough, as these hold at most 30: 17 KB for 30 days.
+        self._coarse = CountRing("BB", [period // COARSE_SECONDS])
         self._index: int | None = None  # of the open slot
         self._worst: Verdict | None = None  # in the open slot
         self._last = Verdict.UNKNOWN
@@ -52,13 +57,15 @@ class Track:
 
     def advance(self, now: float) -> None:
         """Close every slot that ended before `now`."""
-        index = int(now // self.slot)
-        if self._index is None:
-            self._index = index
-        while self._index < index and (verdict := self._verdict(self._index)):
-            self._close(verdict)
-        if self._index < index:
-            self._skip(index - self._index)
+        index, before = int(now // self.slot), self._index
+        if before is None:
+            self._move(index)
+            return
+        while before < index and (verdict := self._verdict(before)):
+            before += 1
+            self._close(verdict, before)
+        if before < index:
+            self._skip(index - before, index)
 
     def _verdict(self, index: int) -> Verdict:
         """The verdict of the open slot as it stands."""
@@ -68,23 +75,22 @@ class Track:
             return Verdict.UNKNOWN
         return Verdict.HELD_BAD if self._last is Verdict.BAD else self._last
 
-    def _close(self, verdict: Verdict) -> None:
+    def _close(self, verdict: Verdict, following: int) -> None:
+        bad = verdict >= Verdict.HELD_BAD
         self._fine.push(verdict)
-        self._coarse.add(verdict)
+        self._coarse.add(bad, 1)
         self.events += 1
-        self.bad_events += verdict >= Verdict.HELD_BAD
-        self._open(1)
+        self.bad_events += bad
+        self._move(following)
 
-    def _skip(self, slots: int) -> None:
+    def _skip(self, slots: int, following: int) -> None:
         self._fine.skip(slots)
         self.unknown_events += slots
-        self._open(slots)
+        self._move(following)
 
-    def _open(self, slots: int) -> None:
-        before = self._index or 0
-        per_entry = COARSE_SECONDS // self.slot
-        self._index, self._worst = before + slots, None
-        self._coarse.rotate(self._index // per_entry - before // per_entry)
+    def _move(self, index: int) -> None:
+        self._index, self._worst = index, None
+        self._coarse.move(index * self.slot // COARSE_SECONDS)
 
     def window(self, seconds: int) -> Counts:
         """What the last `seconds` hold, the open slot with what was seen in it so far."""
@@ -93,5 +99,23 @@ class Track:
     def period(self) -> Counts:
         """What the period holds, the open slot as in `window`; `seen` is not kept that long and equals `bad`."""
         worst = self._worst or Verdict.UNKNOWN
-        bad = self._coarse.bad + (worst >= Verdict.HELD_BAD)
-        return Counts(self._period_slots, self._coarse.known + bool(worst), bad, bad)
+        bad, known = self._coarse.sums(self._coarse.length)
+        bad += worst >= Verdict.HELD_BAD
+        return Counts(self._period_slots, known + bool(worst), bad, bad)
+
+    def dump(self, since: int) -> tuple[bytes, dict[int, bytes]]:
+        """The alert windows, and the period's days from the day `since` on."""
+        open_slot = bytes([_NOTHING if self._worst is None else self._worst])
+        return open_slot + self._fine.codes(), days_of(self._coarse, since)
+
+    def restore(self, at: float, recent: bytes, days: Mapping[int, bytes]) -> None:
+        """Go on from what another track had at `at`. ValueError: the bytes are not of one.
+
+        The last verdict speaks no longer: until the next attempt nothing is known.
+        """
+        self._move(int(at // self.slot))
+        open_slot, *closed = recent
+        for code in closed:
+            self._fine.push(Verdict(code))
+        self._worst = None if open_slot == _NOTHING else Verdict(open_slot)
+        put_back(self._coarse, days)

@@ -13,6 +13,7 @@ from agent.readiness.fleet import Company
 from agent.readiness.groups import GroupVerdict
 from agent.readiness.override import Overrides
 from agent.readiness.policy import Verdict
+from agent.red.group import Group
 from agent.web.counted import Counted
 from exporters.base import SampleSource
 
@@ -41,6 +42,10 @@ def _no_group(name: str) -> GroupVerdict | None:
     return None
 
 
+def _none_since(moment: float) -> Sequence[Group]:
+    return ()
+
+
 async def _unchanged() -> ReloadResult:
     return ReloadResult()
 
@@ -53,7 +58,8 @@ class Desk:
     `slos` and `alerts` are ready for JSON; `config` is the file in force, its secrets masked by their own types.
     `weight`: this replica's share of the traffic, in percent. `company`: the other replicas, in numbers. `peerz`: what
     they are told, None without peers; then `peer_tokens` says who may read it. `edges`: the changes of state of the
-    last hour.
+    last hour. `exceptions`: those that spans told of, newest first; `new_exceptions`: of types not seen before a moment
+    in Unix time.
     """
 
     service: Callable[[], str]
@@ -76,6 +82,8 @@ class Desk:
     peerz: Callable[[], Mapping[str, Any] | None] = lambda: None
     peer_tokens: Callable[[], Any] = lambda: None
     edges: Callable[[], Sequence[Edge]] = tuple
+    exceptions: Callable[[], Sequence[Group]] = tuple
+    new_exceptions: Callable[[float], Sequence[Group]] = _none_since
     counted: Counted = field(default_factory=Counted)
     override: Overrides = field(default_factory=Overrides)
     maintenance: Maintenance = field(default_factory=Maintenance)

@@ -1,4 +1,4 @@
-"""TLS towards a server: what a person may say about it, and the context made of that."""
+"""TLS towards a server, and towards clients: what a person may say about it, and the contexts made of that."""
 
 import os
 import re
@@ -51,6 +51,28 @@ def client_context(options: TlsOptions) -> ssl.SSLContext:
 def unverified(options: TlsOptions) -> ssl.SSLContext:
     """The same without verification: to look at the certificate of a server that failed it, never to send to it."""
     return client_context(TlsOptions(cert=options.cert, key=options.key, min_version=options.min_version, verify=False))
+
+
+def server_context(cert: str, key: str = "", client_ca: str = "") -> ssl.SSLContext:
+    """A context for a listener's connections, of PEM files as in the file's `tls`; made anew. Raises TlsFileError.
+
+    With `client_ca` every client must have a certificate of these roots. See `server_files`.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    wanted = "a PEM certificate, and the key that belongs to it"
+    _read("cert", cert, lambda: context.load_cert_chain(cert, key or None, password=_no_password), wanted)
+    if client_ca:
+        _read("client_ca", client_ca, lambda: context.load_verify_locations(client_ca), "a PEM file of certificates")
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def server_files(cert: str, key: str = "", client_ca: str = "") -> tuple[tuple[int, int, int], ...]:
+    """What changes when one of these files is replaced or rewritten. Raises TlsFileError."""
+    files = (("cert", cert), ("key", key), ("client_ca", client_ca))
+    return tuple(_version(name, path) for name, path in files if path)
 
 
 def _version(key: str, path: str) -> tuple[int, int, int]:

@@ -1,7 +1,7 @@
 """`slos`: what was promised, and when somebody is called."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
@@ -9,12 +9,39 @@ from config.options import Options
 from config.sections.names import Line, Name, RunbookUrl
 from config.types import Duration, Ratio
 
+Route = Annotated[
+    str,
+    Meta(min_length=1, max_length=256, pattern="^[^\\x00-\\x1f\\x7f]+$", description="a route such as /checkout"),
+]
+
+
+class SpanSli(Options, frozen=True, kw_only=True):
+    """The requests that an objective counts, by the spans they leave."""
+
+    #: `server`: requests that the service answered; `consumer`: messages that it worked off.
+    kind: Literal["server", "consumer"] = "server"
+    #: Only this route, as `http.route` has it. Left out: all of them together.
+    route: Route | None = None
+
 
 class Sli(Options, frozen=True, kw_only=True):
-    """What is counted as good or bad."""
+    """What is counted as good or bad: exactly one of `probe` and `spans`."""
 
     #: Availability of this probe: passed and warning time is good, failed time is bad.
-    probe: Name
+    probe: Name | None = None
+    #: Requests: those that ended without an error are good. `{}` is all requests that the service answers.
+    spans: SpanSli | None = None
+    #: With `spans`: good are only those that also took no longer than this.
+    within: Annotated[Duration, Meta(ge=0.001, le=3600)] | None = None
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """One thing is counted."""
+        if self.probe is None and self.spans is None:
+            yield "", "counts nothing; write {probe: NAME}, or {spans: {kind: server}}"
+        if self.probe is not None and self.spans is not None:
+            yield "spans", "stands beside `probe`, and one objective counts one thing; keep one of them"
+        elif self.probe is not None and self.within is not None:
+            yield "within", "is for spans; leave it out: a slow probe is what its own `down_above` says"
 
 
 class SloAlerts(Options, frozen=True, kw_only=True):
@@ -41,6 +68,8 @@ class Slo(Options, frozen=True, kw_only=True):
     alerts: SloAlerts = SloAlerts()
 
     def problems(self) -> Iterable[tuple[str, str]]:
-        """An objective leaves some budget, and asks for something."""
+        """An objective leaves some budget, and asks for something; its window is counted in steps of five minutes."""
         if not 0 < self.objective.value < 1:
             yield "objective", f"{self.objective} is no objective; write one above 0% and below 100%, such as 99.9%"
+        if self.window % 300:
+            yield "window", f"{self.window} is not a whole number of five minutes; write one such as 7d or 30d"

@@ -74,7 +74,7 @@ class QueueLimits(Options, frozen=True, kw_only=True):
     disk: Annotated[Size, Meta(ge=MIB)] = Size(256 * MIB)
     #: What is older is dropped: an upstream that comes back next week does not want it.
     max_age: Annotated[Duration, Meta(ge=60)] = Duration(3 * 86400)
-    #: `refuse`: the sender is told 503. `drop_oldest`: the newest is kept. Left out: the first in memory, else the second.
+    #: `refuse`: the sender is told 503. `drop_oldest`: the newest is kept. Left out: refuse in memory, else drop_oldest.
     on_full: Literal["refuse", "drop_oldest"] | None = None
 
 
@@ -128,5 +128,9 @@ class Traces(Options, frozen=True, kw_only=True):
         """A share is a share."""
         if not 0 < self.sample.value <= 1:
             yield "sample", f"{self.sample} is no share of traces; write one above 0% and up to 100%, such as 10%"
-        if self.own_spans and not 0 <= self.own_spans.sample.value <= 1:
+        own = self.own_spans
+        if own and not 0 <= own.sample.value <= 1:
             yield "own_spans.sample", "is no share; write one from 0% to 100%"
+        if own and own.endpoint is None and (self.receive.http.path or self.receive.tls):
+            why = "a Unix socket" if self.receive.http.path else "TLS, whose certificate rarely names 127.0.0.1"
+            yield "own_spans.endpoint", f"is needed where `receive` has {why}; write the upstream's base URL"

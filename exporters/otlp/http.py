@@ -1,38 +1,39 @@
-"""OTLP over HTTP with binary protobuf: one attempt to deliver one request."""
+"""OTLP over HTTP with binary protobuf: one attempt to deliver one request, of any signal."""
 
 import asyncio
 import re
 import time
 import zlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Annotated, Final, Literal
 
 import aiohttp
 import msgspec
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from multidict import CIMultiDict
 
 from config.net.headers import header_problems
 from config.net.http import Client, explain, read_bounded
 from config.net.retry import retry_after
-from config.net.text import clean
 from config.net.tls import TlsFileError, TlsOptions
 from config.options import Options
 from config.types import Duration, Secret, Url
 from exporters.base import Delivery, Permanent, Retryable
-from exporters.otlp.status import PROTOBUF, message_of
+from exporters.otlp import retryinfo
+from exporters.otlp.status import MAX_ANSWER, PROTOBUF, Said, accepted, said
 
-MAX_ANSWER = 4 * 1024 * 1024  #: bytes of an answer; OTLP 1.11 wants a limit and recommends this one
 RETRYABLE: Final = frozenset({429, 502, 503, 504})  #: the whole list of the specification
 #: What the other statuses mean for the relay: whose fault it is decides what it does. Any other status is `status`.
 PERMANENT: Final = {400: "invalid", 401: "auth", 403: "auth", 413: "too_large", 422: "invalid"}
+
+#: Of a destination, each has one request on its way at a time: as many connections as signals are enough.
+SIGNALS = 3
 
 _SLICE = 256 * 1024  # bytes compressed or written between two turns of the loop: about 1 ms
 _LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|::1")
 
 
 class OtlpHttpOptions(Options, frozen=True):
-    """Where spans go, over OTLP/HTTP with protobuf."""
+    """Where telemetry goes, over OTLP/HTTP with protobuf."""
 
     endpoint: Annotated[Url, msgspec.Meta(description="base URL of the upstream; /v1/traces is appended")]
     headers: Annotated[dict[str, Secret], msgspec.Meta(description="sent with every request")] = msgspec.field(
@@ -76,18 +77,22 @@ class OtlpHttpSender:
 
     def __init__(self, options: OtlpHttpOptions) -> None:
         self.options = options
-        self._url = options.endpoint.reveal().rstrip("/") + "/v1/traces"
-        self._headers = {name: value.reveal() for name, value in options.headers.items()}
+        self._url = options.endpoint.reveal().rstrip("/") + "/v1/"
+        self._headers = CIMultiDict((name, value.reveal()) for name, value in options.headers.items())
         self._headers["Content-Type"] = PROTOBUF
         self._headers["Accept-Encoding"] = "gzip"
         if options.compressed:
             self._headers["Content-Encoding"] = "gzip"
-        self._client = Client(tls=options.tls, timeout=options.timeout, connections=1)
+        self._client = Client(tls=options.tls, timeout=options.timeout, connections=SIGNALS)
 
-    async def send(self, body: bytes) -> Delivery:
-        """One attempt. Raises Retryable (RETRYABLE, or no whole answer) or Permanent (any other status)."""
+    async def send(self, body: bytes, signal: str = "traces", headers: Sequence[tuple[str, str]] = ()) -> Delivery:
+        """One attempt. Raises Retryable (RETRYABLE, or no whole answer) or Permanent (any other status).
+
+        `headers` take the place of those of the options that have the same name.
+        """
+        sent = await _gzip(body) if self.options.compressed else body
         try:
-            return await self._exchange(await _gzip(body) if self.options.compressed else body)
+            return await self._exchange(self._url + signal, sent, headers)
         except TimeoutError as error:
             raise Retryable("timeout", f"no answer within {self.options.timeout}") from error
         except (aiohttp.ClientError, OSError, TlsFileError) as error:
@@ -97,10 +102,11 @@ class OtlpHttpSender:
         """Close the connection. Safe twice."""
         await self._client.aclose()
 
-    async def _exchange(self, body: bytes) -> Delivery:
+    async def _exchange(self, url: str, body: bytes, more: Sequence[tuple[str, str]]) -> Delivery:
         content = body if len(body) <= _SLICE else _slices(body)
-        headers = {**self._headers, "Content-Length": str(len(body))}
-        async with self._client.post(self._url, content, headers) as response:
+        headers = self._headers.copy()
+        headers.update((*more, ("Content-Length", str(len(body)))))
+        async with self._client.post(url, content, headers) as response:
             if not response.ok or response.status >= 300:
                 raise await _refusal(response)
             return await _acceptance(response)
@@ -112,25 +118,19 @@ async def _acceptance(response: aiohttp.ClientResponse) -> Delivery:
         body = await read_bounded(response, MAX_ANSWER)
     except (ValueError, LookupError) as error:
         raise Permanent("answer", f"{response.status} with a body that cannot be read: {error}") from error
-    if not body or response.content_type != PROTOBUF:
-        return Delivery()
-    try:
-        partial = ExportTraceServiceResponse.FromString(body).partial_success
-    except DecodeError:
-        return Delivery()
-    return Delivery(max(0, partial.rejected_spans), clean(partial.error_message))
+    return accepted(body) if response.content_type == PROTOBUF else Delivery()
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> Retryable | Permanent:
     """What any other status says. The status decides, so a body that cannot be read does not matter."""
     try:
-        said = message_of(await read_bounded(response, MAX_ANSWER), response.content_type)
+        found = said(await read_bounded(response, MAX_ANSWER), response.content_type)
     except (ValueError, LookupError, aiohttp.ClientError, TimeoutError):
-        said = ""
-    detail = f"the upstream answered {response.status}" + (f": {said}" if said else "")
+        found = Said()
+    detail = f"the upstream answered {response.status}" + (f": {found.message}" if found.message else "")
     if response.status in RETRYABLE:
-        after = retry_after(response.headers.get("Retry-After"), time.time())
-        return Retryable(str(response.status), detail, after)
+        asked = retry_after(response.headers.get("Retry-After"), time.time())
+        return Retryable(str(response.status), detail, retryinfo.longest(asked, found.after))
     return Permanent(PERMANENT.get(response.status, "status"), detail)
 
 

@@ -66,7 +66,7 @@ class HttpProbe(Probe[HttpOptions]):
         look = Look(self.options, self._rules, watch, deadline, self.context.family)
         try:
             async with asyncio.timeout(left):
-                await look.run(self._first())
+                await look.run(self._first().traced(attempt.traceparent))
         except ProbeFailed as failed:
             failed.phase = failed.phase or look.watch.phase
             failed.measurement = self._measurement(look)

@@ -38,6 +38,12 @@ class Request:
             headers[name] = value.reveal()
         return cls(options.method, url.with_user(None), headers, body)
 
+    def traced(self, traceparent: str) -> Self:
+        """With this traceparent, unless there is none or the file wrote its own."""
+        if not traceparent or any(name.lower() == "traceparent" for name in self.headers):
+            return self
+        return replace(self, headers={**self.headers, "traceparent": traceparent})
+
     @property
     def host(self) -> str:
         """Where to connect, without brackets."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aiohttp import web
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -46,6 +48,7 @@ class Arrival:
     headers: Mapping[str, str]
     status: int
     spans: int
+    signal: str = "traces"
 
 
 class Upstream:
@@ -75,7 +78,8 @@ class Upstream:
     async def start(self) -> None:
         """Listen, on the same port as before if there was one."""
         app = web.Application(client_max_size=1 << 30)
-        app.router.add_post("/v1/traces", self._traces)
+        for signal in ("traces", "metrics", "logs"):
+            app.router.add_post(f"/v1/{signal}", self._take)
         self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
@@ -87,7 +91,7 @@ class Upstream:
             await self._runner.cleanup()
             self._runner = None
 
-    async def _traces(self, request: web.Request) -> Any:
+    async def _take(self, request: web.Request) -> Any:
         self.inflight += 1
         self.most_inflight = max(self.most_inflight, self.inflight)
         try:
@@ -100,10 +104,11 @@ class Upstream:
         body = await request.read()
         if request.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
-        found = ExportTraceServiceRequest.FromString(body)
-        spans = sum(len(scope.spans) for resource in found.resource_spans for scope in resource.scope_spans)
+        signal = request.path.rpartition("/")[2]
+        spans = _spans(body, signal)
         reply = self._reply(body)
-        self.arrivals.append(Arrival(at, body, dict(request.headers), 0 if reply.reset else reply.status, spans))
+        status = 0 if reply.reset else reply.status
+        self.arrivals.append(Arrival(at, body, dict(request.headers), status, spans, signal))
         await asyncio.sleep(reply.delay)
         if reply.reset == "before":
             request.transport.abort()
@@ -123,6 +128,18 @@ class Upstream:
         if self.largest is not None and len(body) > self.largest:
             return Reply(413)
         return self.script.popleft() if self.script else self.always
+
+
+def _spans(body: bytes, signal: str) -> int:
+    """Spans; metrics and log records for the others. Fails where it is not a request of that signal."""
+    if signal == "metrics":
+        metrics = ExportMetricsServiceRequest.FromString(body).resource_metrics
+        return sum(len(scope.metrics) for resource in metrics for scope in resource.scope_metrics)
+    if signal == "logs":
+        logs = ExportLogsServiceRequest.FromString(body).resource_logs
+        return sum(len(scope.log_records) for resource in logs for scope in resource.scope_logs)
+    traces = ExportTraceServiceRequest.FromString(body).resource_spans
+    return sum(len(scope.spans) for resource in traces for scope in resource.scope_spans)
 
 
 @asynccontextmanager

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from exporters.base import Histogram, Sample
-from exporters.contract import METRICS, Metric, facts_family, reading_family, service_family
+from exporters.base import Exemplar, Histogram, Sample
+from exporters.contract import METRICS, Metric, facts_family, reading_family, service_family, span_duration_family
 from exporters.prometheus import LEFT_OFF
 
 LABELS = {
@@ -29,9 +29,17 @@ LABELS = {
     "task": ("relay", "outbox"),
     "group": ("orders", "reports"),
     "identity": ("9f86d081884c7d65", "60303ae22b998861"),
+    "route": ("/orders/{id}", "_other"),
+    "kind": ("server", "consumer"),
+    "status": ("ok", "error"),
+    "system": ("postgresql", "redis"),
+    "peer": ("db.internal:5432", "_other"),
+    "signal": ("metrics", "logs"),
     "version": ("0.1.0",),
     "python": ("3.11.7",),
 }
+
+EXEMPLAR = Exemplar((("trace_id", "5b8efff798038103d269b633813fc60c"), ("span_id", "eee19b7ec3c1b174")), 0.25, 1.5)
 
 MADE_BY_RULE = (
     (
@@ -57,6 +65,10 @@ MADE_BY_RULE = (
     (reading_family("http", "redirects", "", "gauge", "", "Redirects followed."), [Sample(("app",), 0)]),
     (reading_family("http", "status", "", "gauge", "", "Status code of the answer."), [Sample(("app",), 200)]),
     (facts_family("postgres", ("version", "role")), [Sample(("orders-db", "18.6", "primary"), 1)]),
+    (
+        span_duration_family((0.1, 0.3, float("inf"))),
+        [Histogram(("checkout", "server", ""), (1, 2, 3), 0.75, (None, EXEMPLAR, None))],
+    ),
     (service_family(("team", "app.kubernetes.io/part-of")), [Sample(("checkout", "payments", "shop"), 1)]),
 )
 

@@ -7,14 +7,16 @@ import pytest
 
 from config.registry import Registry, RegistryError
 from exporters.base import Notifier
+from exporters.otlp.grpc import OtlpGrpcSender
 from exporters.otlp.http import OtlpHttpSender
 from exporters.registry import NOTIFIERS, SENDERS
 
 
 def test_built_in_senders_are_found():
-    """`otlp_http` is the sender that ships."""
+    """`otlp_http` and `otlp_grpc` are the senders that ship, the first one first."""
     assert SENDERS.find("otlp_http") is OtlpHttpSender
-    assert SENDERS.names()[0] == "otlp_http"
+    assert SENDERS.find("otlp_grpc") is OtlpGrpcSender
+    assert list(SENDERS.names()[:2]) == ["otlp_http", "otlp_grpc"]
 
 
 def test_every_built_in_notifier_is_one():
@@ -37,7 +39,7 @@ def test_a_class_of_ones_own_is_found_by_its_place():
     assert SENDERS.find("exporters.otlp.http:OtlpHttpSender") is OtlpHttpSender
 
 
-@pytest.mark.parametrize("path", ["collections:Counter", "exporters.otlp.http:MAX_ANSWER"])
+@pytest.mark.parametrize("path", ["collections:Counter", "exporters.otlp.status:MAX_ANSWER"])
 def test_what_is_no_sender_is_refused(path):
     """A class that cannot send is told so before anything starts."""
     with pytest.raises(RegistryError, match="is not a span sender"):

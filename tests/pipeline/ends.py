@@ -118,12 +118,12 @@ class Sender:
         return answer.status
 
     def _run(self) -> None:
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
-        while not self._ending.wait(self.pause):
-            try:
-                self.once(connection)
-            except (OSError, http.client.HTTPException):
-                connection.close()  # nobody there now
+        with contextlib.closing(http.client.HTTPConnection(HOST, self.port, timeout=5)) as connection:
+            while not self._ending.wait(self.pause):
+                try:
+                    self.once(connection)
+                except (OSError, http.client.HTTPException):
+                    connection.close()  # nobody there now
 
 
 def body_of(ids: range, padding: int = 200) -> bytes:

@@ -57,27 +57,21 @@ def test_what_was_acknowledged_survives_a_hundred_kills(tmp_path):
     """Killed at random instants under 5,000 spans a second, also while it recovers, it loses no acknowledged span."""
     chance = random.Random(4)
     collector = Collector()
-    with (
-        collector.listening(),
-        agent(file_of(tmp_path, collector)) as running,
-        running.log.open("a") as stream,
-        Sender(running.otlp) as sender,
-    ):
-        for number in range(KILLS):
-            collector.seconds = chance.choice((0.0, 0.02, 0.1))
-            collector.status = chance.choice((200, 200, 503))  # so that there is something in the queue to lose
-            time.sleep(chance.uniform(0.0, 0.8))
-            killed(running)
-            again(running, stream)
-            if number % 10 == 9:  # and let it come to itself now and then
-                collector.status = 200
-                running.until("/livez")
-        collector.seconds, collector.status = 0.0, 200
-        running.until("/livez")
-        acknowledged = set(sender.acknowledged)
-        assert len(acknowledged) > 5000
-        collector.until(acknowledged)
-        running.wait(lambda: balance(running) == 0 and spans(running, "queue_spans") == 0, "balanced books")
+    with collector.listening(), agent(file_of(tmp_path, collector)) as running, running.log.open("a") as stream:
+        with Sender(running.otlp) as sender:
+            for number in range(KILLS):
+                collector.seconds = chance.choice((0.0, 0.02, 0.1))
+                collector.status = chance.choice((200, 200, 503))  # so that there is something in the queue to lose
+                time.sleep(chance.uniform(0.0, 0.8))
+                killed(running)
+                again(running, stream)
+                if number % 10 == 9:  # and let it come to itself now and then
+                    running.until("/livez")
+            collector.seconds, collector.status = 0.0, 200
+            running.until("/livez")
+        assert len(sender.acknowledged) > 5000
+        collector.until(sender.acknowledged)
+        running.wait(lambda: spans(running, "queue_spans") == 0 and balance(running) == 0, "balanced books")
         counted = collector.delivered()
         twice = {number for number, times in counted.items() if times > 1}
         # A kill can repeat what was on its way, and the one before it whose receipt was not on the disk yet.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from probes.cgroup import Usage, host_oom_kills, host_pressure, read_usage
+from probes.cgroup import Usage, host_oom_kills, host_pressure, read_limit, read_usage
 
 MIB = 1 << 20
 V2_MOUNT = "30 23 0:26 / /sys/fs/cgroup rw shared:9 - cgroup2 cgroup2 rw\n"
@@ -148,3 +148,24 @@ def test_this_machine():
     if not Path("/proc/self/cgroup").exists():
         pytest.skip("this system has no control groups")
     assert usage is None or usage.used > 0
+
+
+@pytest.mark.parametrize(
+    ("files", "cgroup", "mount"),
+    [
+        (v2("sys/fs/cgroup", 1, 256 * MIB) | v2("sys/fs/cgroup/pod", 1), "0::/pod\n", V2_MOUNT),
+        (v2("sys/fs/cgroup", 1, 512 * MIB) | v2("sys/fs/cgroup/pod", 0, 256 * MIB), "0::/pod\n", V2_MOUNT),
+        (v1("sys/fs/cgroup/memory", 1, 256 * MIB), "4:memory:/\n", V1_MOUNT),
+    ],
+    ids=["above", "nested", "version-1"],
+)
+def test_the_smallest_limit_is_what_may_be_used(machine, files, cgroup, mount):
+    """However full the levels are: a budget is made of it."""
+    assert read_limit(root=machine(files, cgroup, mount)) == 256 * MIB
+
+
+def test_no_limit_is_none(machine):
+    """On version 2 as on version 1, and where nothing is told."""
+    assert read_limit(root=machine(v2("sys/fs/cgroup", 1), "0::/\n", V2_MOUNT)) is None
+    assert read_limit(root=machine(v1("sys/fs/cgroup/memory", 1), "4:memory:/\n", V1_MOUNT)) is None
+    assert read_limit(root=machine({}, "", "")) is None

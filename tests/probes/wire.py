@@ -20,6 +20,7 @@ class Attempt:
     fresh: bool = True
     timeout: float = 5.0
     readings: bool = True
+    traceparent: str = ""
     started: float = field(default_factory=time.monotonic)
 
     @property

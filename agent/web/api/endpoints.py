@@ -49,6 +49,10 @@ class Api:
         """The ledger and the queues of the relay."""
         return as_json(call, self._desk.pipeline())
 
+    async def exceptions(self, call: Call) -> web.Response:
+        """What spans told of exceptions."""
+        return as_json(call, shapes.Exceptions(exceptions=tuple(views.exceptions(self._desk))))
+
     async def config(self, call: Call) -> web.Response:
         """The file in force, secrets masked."""
         return as_json(call, self._desk.config())

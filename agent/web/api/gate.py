@@ -14,6 +14,7 @@ from msgspec import Meta, Struct, field
 from agent.health.state import Edge, State
 from agent.readiness.policy import Status, Verdict
 from agent.readiness.rules import Effect
+from agent.red.group import Group
 from agent.web.api.shapes import Moment, Seconds
 from agent.web.desk import Desk
 from agent.web.negotiate import JSON, best
@@ -58,6 +59,7 @@ class Gate(Struct, frozen=True, kw_only=True):
     observed_seconds: Annotated[Seconds, Meta(description="How much of the bake this agent has seen.")]
     edges: Annotated[tuple[Change, ...], Meta(description="Changes of state within the bake; the newest 100.")]
     burn: tuple[Burning, ...]
+    new_exceptions: Annotated[tuple[str, ...], Meta(description="Types first seen within the bake, in spans.")]
     reasons: Annotated[tuple[str, ...], Meta(description="Why it does not pass; empty when it does.")]
 
 
@@ -84,20 +86,23 @@ class GateEndpoint:
             return problem(call.request, 400, f"bake {unfit}")
         if not SHORTEST <= bake <= LONGEST:
             return problem(call.request, 400, "bake is out of bounds; write one from 1s to 1h, such as 5m")
-        found = gate(self._desk, bake, trusted=call.trusted)
+        known = frozenset(call.request.rel_url.query.getall("known", ()))
+        found = gate(self._desk, bake, trusted=call.trusted, known=known)
         return json_answer(found, 200 if found.passed else otherwise)
 
 
-def gate(desk: Desk, bake: float, *, trusted: bool) -> Gate:
-    """The answer now, for a bake of so many seconds."""
+def gate(desk: Desk, bake: float, *, trusted: bool, known: frozenset[str] = frozenset()) -> Gate:
+    """The answer now, for a bake of so many seconds; exceptions of `known` types are no news."""
     now, verdict = desk.now(), desk.verdict(frozenset())
     edges = [edge for edge in desk.edges() if now - edge.observation.ended <= bake]
     burn = tuple(map(_burning, desk.slos()))
+    thrown = [each for each in desk.new_exceptions(desk.wall() - bake) if each.type not in known]
     observed = min(bake, desk.lifecycle.uptime())
     reasons = [
         *_unready(verdict, trusted=trusted),
         *_worsened(desk, edges, now, trusted=trusted),
         *(f"{each.slo} burns its error budget {each.short:.3g} times too fast" for each in burn if each.firing),
+        *_thrown(thrown, trusted=trusted),
     ]
     if observed < bake:
         reasons.append(f"still baking: this agent has seen {observed:.0f} of {bake:g} s")
@@ -110,6 +115,7 @@ def gate(desk: Desk, bake: float, *, trusted: bool) -> Gate:
         observed_seconds=round(observed, 3),
         edges=tuple(map(_change, edges[-LISTED:])),
         burn=burn,
+        new_exceptions=tuple(sorted({each.type for each in thrown})) if trusted else (),
         reasons=tuple(reasons),
     )
 
@@ -139,6 +145,15 @@ def _worsened(desk: Desk, edges: Iterable[Edge], now: float, *, trusted: bool) -
         where = f" in {seen.phase}" if seen.phase else ""
         why = f"{seen.reason}{where}" + (f" ({seen.detail})" if seen.detail else "") if trusted else WITHHELD
         yield f"{edge.probe} became {edge.after}{often} {now - seen.ended:.0f} s ago: {why}"
+
+
+def _thrown(groups: Iterable[Group], *, trusted: bool) -> Iterable[str]:
+    """One sentence for each exception that was not seen before the bake; what it is called is not for strangers."""
+    for each in groups:
+        where = f" in {each.route}" if each.route else ""
+        trace = f", such as trace {each.traces[-1]}" if each.traces else ""
+        what = f"{each.type}{where}, {each.count} times{trace}" if trusted else WITHHELD
+        yield f"a new exception type: {what}"
 
 
 def _change(edge: Edge) -> Change:

@@ -23,6 +23,7 @@ def document(version: str) -> dict[str, Any]:
         shapes.Probe,
         shapes.Slos,
         shapes.Alerts,
+        shapes.Exceptions,
         shapes.Drained,
         shapes.Reloaded,
         override.OverrideWanted,
@@ -61,6 +62,9 @@ def _paths(of: _Of) -> dict[str, Any]:
         "/api/v1/slos": {"get": _operation("slos", "Every objective.", of[shapes.Slos])},
         "/api/v1/alerts": {"get": _operation("alerts", "Every alert that is not inactive.", of[shapes.Alerts])},
         "/api/v1/pipeline": {"get": _operation("pipeline", "The ledger and the queues of spans.", _OBJECT)},
+        "/api/v1/exceptions": {
+            "get": _operation("exceptions", "Exceptions that spans told of, in groups.", of[shapes.Exceptions])
+        },
         "/api/v1/config": {"get": _operation("config", "The file in force, secrets masked.", _OBJECT)},
         "/api/v1/drain": {"post": _operation("drain", drain, of[shapes.Drained])},
         "/api/v1/reload": {"post": _operation("reload", "Read the file again.", of[shapes.Reloaded], refused)},
@@ -75,12 +79,18 @@ def _gate(of: _Of) -> dict[str, Any]:
         "description": "How long it must have been well: a duration from 1s to 1h.",
         "schema": {"type": "string", "pattern": gate.BAKES, "default": "5m"},
     }
+    known = {
+        "name": "known",
+        "in": "query",
+        "description": "An exception type that is no news; may be repeated.",
+        "schema": {"type": "array", "items": {"type": "string"}},
+    }
     summary = "Has this replica been well for a while? For deploys; on the public listener too."
     hook = "The same for webhooks, which understand a status alone."
     failed = {"409": {"description": "It does not pass.", "content": {"application/json": {"schema": of[gate.Gate]}}}}
     return {
         "/api/v1/gate": {
-            "parameters": [bake],
+            "parameters": [bake, known],
             "get": _operation("gate", summary, of[gate.Gate]),
             "post": _operation("gateHook", hook, of[gate.Gate], failed),
         }

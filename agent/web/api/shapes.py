@@ -154,6 +154,25 @@ class Alerts(Struct, frozen=True, kw_only=True):
     alerts: tuple[dict[str, Any], ...]
 
 
+class Thrown(Struct, frozen=True, kw_only=True):
+    """Exceptions of one type in one route of one service, as spans told of them since the agent's start."""
+
+    type: str
+    route: Annotated[str, Meta(description="Empty where no request was seen around it.")]
+    service: str
+    count: int
+    first_seen: Moment
+    last_seen: Moment
+    message: Annotated[str, Meta(description="Of the newest, without what is redacted.")]
+    traces: Annotated[tuple[str, ...], Meta(description="Ids of forwarded traces, newest last.")]
+
+
+class Exceptions(Struct, frozen=True, kw_only=True):
+    """Every group of exceptions, the newest first; at most 100."""
+
+    exceptions: tuple[Thrown, ...]
+
+
 class Drained(Struct, frozen=True, kw_only=True):
     """The answer to a request to drain."""
 

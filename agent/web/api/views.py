@@ -77,6 +77,23 @@ def alerts(desk: Desk) -> list[dict[str, Any]]:
     return [alert | {key: _time(alert[key]) for key in ("since", "started_at")} for alert in map(dict, desk.alerts())]
 
 
+def exceptions(desk: Desk) -> list[shapes.Thrown]:
+    """What spans told of, the newest first."""
+    return [
+        shapes.Thrown(
+            type=each.type,
+            route=each.route,
+            service=each.service,
+            count=each.count,
+            first_seen=_moment(each.first_seen),
+            last_seen=_moment(each.last_seen),
+            message=each.message,
+            traces=each.traces,
+        )
+        for each in desk.exceptions()
+    ]
+
+
 def _probe(desk: Desk, view: View, ruling: rules.Ruling | None) -> shapes.Probe:
     member, last = view.member, view.last
     # Without a ruling nothing is judged: then it has no effect either.

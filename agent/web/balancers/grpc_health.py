@@ -7,14 +7,15 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
-import grpc
+from config.net.grpc_core import grpc  # before whoever imports gRPC itself
+
+# isort: split
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from agent.connections import Limits
-from agent.sockets import PortInUse, bind, release
+from agent.grpc_port import open_port
 from agent.sparing import SparingLog
 from agent.web.balancers.services import everything, serving
 from agent.web.desk import Desk
@@ -49,7 +50,7 @@ async def grpc_health(desk: Desk, address: ListenAddress) -> AsyncIterator[Liste
     most = Limits(_CONNECTIONS, share=1 / 16, quiet=0).connections
     server = grpc.aio.server(options=(*_OPTIONS, ("grpc.max_allowed_incoming_connections", most)))
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    bound = _open(server, address)
+    bound = open_port(server, SETTING, address)
     looking = asyncio.create_task(health.look(), name=SETTING)
     try:
         await server.start()
@@ -59,22 +60,6 @@ async def grpc_health(desk: Desk, address: ListenAddress) -> AsyncIterator[Liste
         health.close()
         await server.stop(CLOSING_SECONDS)
         await asyncio.wait({looking})
-
-
-def _open(server: grpc.aio.Server, address: ListenAddress) -> ListenAddress:
-    """Have `server` listen. Our own bind goes first: gRPC writes to stderr, and does not say what is in the way."""
-    sock = bind(SETTING, address)
-    port = 0 if address.path else int(sock.getsockname()[1])
-    release(sock, address)
-    bound = address if address.path else ListenAddress(address.host, port)
-    where = {"*": f"[::]:{port}", "localhost": f"127.0.0.1:{port}"}
-    try:
-        server.add_insecure_port(where.get(address.host, str(bound)))
-    except RuntimeError:  # somebody was faster
-        raise PortInUse(SETTING, bound) from None
-    if address.path:
-        Path(address.path).chmod(0o600)
-    return bound
 
 
 class _Health:

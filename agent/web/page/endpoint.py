@@ -30,5 +30,12 @@ class Page:
     async def get(self, _: Call) -> web.Response:
         """The page as things stand now."""
         desk = self._desk
-        html = render(views.status(desk), views.probes(desk).probes, desk.slos(), views.alerts(desk), desk.pipeline())
+        html = render(
+            views.status(desk),
+            views.probes(desk).probes,
+            desk.slos(),
+            views.alerts(desk),
+            desk.pipeline(),
+            views.exceptions(desk),
+        )
         return answer(html.encode("utf-8", "replace"), "text/html; charset=utf-8", headers=HEADERS)

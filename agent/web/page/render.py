@@ -58,6 +58,7 @@ def render(
     slos: Sequence[Mapping[str, Any]],
     alerts: Sequence[Mapping[str, Any]],
     pipeline: Mapping[str, Any],
+    exceptions: Sequence[shapes.Thrown] = (),
 ) -> str:
     """The whole page."""
     top = banner(status)
@@ -82,6 +83,7 @@ def render(
 {sections.fleet(status.peers, status.groups)}
 {sections.slos(slos)}
 {sections.alerts(alerts, status.time)}
+{sections.exceptions(exceptions, status.time)}
 {sections.pipeline(pipeline)}
 </main>
 <footer>{_links()}<p>{status.time:%Y-%m-%d %H:%M:%S} UTC, renewed every {REFRESH_SECONDS} s</p></footer>

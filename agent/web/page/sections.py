@@ -12,6 +12,7 @@ from agent.web.api import shapes
 from probes.base import Kind
 from probes.reason import Reason
 
+THROWN_SHOWN = 10  #: groups of exceptions; the API has all
 READINGS_SHOWN = 4  #: per probe; the rest is a click away
 
 
@@ -136,6 +137,25 @@ def _alert(item: Mapping[str, Any], now: datetime) -> Iterable[str]:
         escape(item["severity"]),
         since,
         f"{escape(said.get('summary', ''))}{_link(said.get('runbook_url', ''), 'runbook')}",
+    )
+
+
+def exceptions(items: Sequence[shapes.Thrown], now: datetime) -> str:
+    """What spans told of, the newest first; nothing where there was none: not every service records them."""
+    if not items:
+        return ""
+    heads = ("Exception", "Where", "Times", "Last", "Trace")
+    return _section("Exceptions", _table(heads, (_thrown(item, now) for item in items[:THROWN_SHOWN]), "exceptions"))
+
+
+def _thrown(item: shapes.Thrown, now: datetime) -> Iterable[str]:
+    ago = seconds(max(0, round((now - item.last_seen).total_seconds())))
+    return (
+        f"{escape(item.type)}<small>{escape(item.message)}</small>",
+        escape(" ".join(filter(None, (item.service, item.route)))),
+        escape(number(item.count, "")),
+        f"{escape(ago)} ago",
+        escape(item.traces[-1]) if item.traces else '<span class="quiet">not forwarded</span>',
     )
 
 

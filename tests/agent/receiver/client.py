@@ -1,14 +1,17 @@
 """A sender of well-formed and of other requests."""
 
 import asyncio
+import json
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 from google.rpc.status_pb2 import Status
 
-from agent.relay.relay import Relay
+from agent.receiver.http import OtlpHttp
 
 PROTOBUF = "application/x-protobuf"
+JSON = "application/json"
 
 
 @dataclass
@@ -21,9 +24,12 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """The message of the Status in the body, which must be one."""
-        assert self.headers["Content-Type"] == PROTOBUF
-        found = Status.FromString(self.body).message
+        """The message of the Status in the body, which must be one, in either encoding."""
+        if self.headers["Content-Type"] == JSON:
+            found = json.loads(self.body)["message"]
+        else:
+            assert self.headers["Content-Type"] == PROTOBUF
+            found = Status.FromString(self.body).message
         assert found
         return found
 
@@ -32,9 +38,10 @@ class Answer:
 class Client:
     """Speaks to one receiver."""
 
-    relay: Relay
+    relay: Any
     session: aiohttp.ClientSession
     port: int
+    receiver: OtlpHttp
 
     @property
     def url(self) -> str:
@@ -42,11 +49,17 @@ class Client:
 
     @property
     def received(self) -> int:
+        """Spans taken in protobuf over HTTP."""
         return self.relay.ledger.received["http"]
 
-    def refused(self, status: int) -> int:
+    @property
+    def bodies(self) -> list[bytes]:
+        """What a keeping relay was given."""
+        return [kept.body for kept in self.relay.kept]
+
+    def refused(self, status: int | str, transport: str = "http") -> int:
         """Requests refused with this status."""
-        return self.relay.ledger.refused_requests["http", str(status)]
+        return self.relay.ledger.refused_requests[transport, str(status)]
 
     async def post(self, body, *, path="/v1/traces", method="POST", **headers) -> Answer:
         """One request; header names with underscores. None leaves one out."""

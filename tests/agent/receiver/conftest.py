@@ -4,25 +4,34 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from aiohttp import web
 
-from agent.receiver.http import server
+from agent.receiver.admission import Budget
+from agent.receiver.http import OtlpHttp
+from agent.receiver.limits import Limits
+from agent.receiver.listener import serving
+from agent.relay.entry import Signal
+from config.sections.traces import Receive
+from config.types import ListenAddress
 from tests.agent import upstream as scriptable
-from tests.agent.pipeline import relaying
+from tests.agent.receiver import doubles
 from tests.agent.receiver.client import Client
+
+MIB = 1 << 20
 
 
 @asynccontextmanager
-async def receiving(relay, **limits):
-    """The receiver of this relay on a free port."""
-    runner = web.ServerRunner(server(relay, **limits), shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with aiohttp.ClientSession(auto_decompress=False) as session:
-            yield Client(relay, session, runner.addresses[0][1])
-    finally:
-        await runner.cleanup()
+async def receiving(
+    relay=None, *, max_body=64 * MIB, memory=128 * MIB, body_seconds=5.0, signals=(Signal.TRACES,), **written
+):
+    """A receiver on a free port, with these keys of `traces.receive`; before a relay that keeps, or the given one."""
+    intake = doubles.intake(relay, signals)
+    limits, receive = Limits(max_body, memory), Receive(**written)
+    receiver = OtlpHttp(intake, limits=limits, budget=Budget(memory), receive=receive, body_seconds=body_seconds)
+    async with (
+        serving(receiver, ListenAddress("127.0.0.1", 0), receive.tls) as address,
+        aiohttp.ClientSession(auto_decompress=False) as session,
+    ):
+        yield Client(intake.relay, session, address.port, receiver)
 
 
 @pytest.fixture
@@ -33,13 +42,13 @@ async def upstream():
 
 
 @pytest.fixture
-async def client(upstream):
-    """A receiver with a limit of 1 MiB in front of the upstream."""
-    async with relaying(upstream.url) as relay, receiving(relay, max_body=1 << 20) as listening:
+async def client():
+    """A receiver of everything with a limit of 1 MiB."""
+    async with receiving(max_body=MIB, signals=tuple(Signal)) as listening:
         yield listening
 
 
 @pytest.fixture
 def receive():
-    """A maker of receivers with limits of their own."""
+    """A maker of receivers with settings of their own."""
     return receiving

@@ -3,23 +3,26 @@
 import asyncio
 import contextlib
 
+import aiohttp
 import pytest
 
-from agent.receiver import http
-from agent.receiver.listener import otlp_http
-from agent.relay.relay import Relay
+from agent.receiver import http, listener
+from agent.receiver.admission import Budget
+from agent.receiver.limits import Limits
 from agent.sockets import PortInUse
-from config.types import ListenAddress, Url
-from exporters.otlp.http import OtlpHttpOptions, OtlpHttpSender
-from tests.agent.receiver.client import head
+from config.sections.traces import Receive
+from config.types import ListenAddress
+from tests.agent.receiver import doubles
+from tests.agent.receiver.client import PROTOBUF, head
 from tests.agent.spans import request
 
-UPSTREAM = "http://127.0.0.1:9"  # nobody delivers here: what is taken stays queued
+MIB = 1 << 20
 
 
-def owing():
-    """A relay with one destination, whose worker does not run."""
-    return Relay({"gateway": OtlpHttpSender(OtlpHttpOptions(endpoint=Url(UPSTREAM)))})
+def otlp_http(address, intake=None):
+    """The receiver at this address, in front of a relay that keeps what it is given."""
+    settings = {"limits": Limits(MIB, MIB), "budget": Budget(MIB), "receive": Receive()}
+    return listener.otlp_http(intake or doubles.intake(), address, **settings)
 
 
 ONE = head(len(request(1)), "Connection: close") + request(1)
@@ -35,27 +38,34 @@ async def exchange(connection, whole=ONE):
 
 async def test_it_listens_where_it_says():
     """Port 0 becomes the real one; afterwards nobody listens there."""
-    relay = owing()
-    async with otlp_http(relay, ListenAddress("127.0.0.1", 0)) as address:
+    intake = doubles.intake()
+    async with otlp_http(ListenAddress("127.0.0.1", 0), intake) as address:
         assert (await exchange(await asyncio.open_connection(address.host, address.port))).startswith(b"HTTP/1.1 200")
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(address.host, address.port)
-    assert relay.ledger.received["http"] == 1
+    assert intake.relay.ledger.received["http"] == 1
 
 
 async def test_a_unix_socket_is_taken_away_at_the_end(tmp_path):
-    """Spans may come over a Unix socket, whose file does not stay behind."""
-    path = tmp_path / "otlp.sock"
-    async with otlp_http(owing(), ListenAddress.parse(f"unix:{path}")):
-        assert (await exchange(await asyncio.open_unix_connection(path))).startswith(b"HTTP/1.1 200")
+    """Telemetry may come over a Unix socket, whose file does not stay behind."""
+    path, intake = tmp_path / "otlp.sock", doubles.intake()
+    async with (
+        otlp_http(ListenAddress.parse(f"unix:{path}"), intake),
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as session,
+    ):
+        headers = {"Content-Type": PROTOBUF}
+        async with session.post("http://localhost/v1/traces", data=request(3), headers=headers) as answer:
+            assert answer.status == 200
+        assert path.stat().st_mode & 0o777 == 0o600
     assert not path.exists()
+    assert intake.relay.ledger.received["http"] == 3
 
 
 async def test_a_taken_port_is_one_sentence():
     """The error names the port and the setting."""
-    async with otlp_http(owing(), ListenAddress("127.0.0.1", 0)) as taken:
+    async with otlp_http(ListenAddress("127.0.0.1", 0)) as taken:
         with pytest.raises(PortInUse, match=rf"traces\.receive\.http.*{taken.port}"):
-            async with otlp_http(owing(), taken):
+            async with otlp_http(taken):
                 pytest.fail("two listeners on one port")
 
 
@@ -63,7 +73,7 @@ async def test_a_taken_port_is_one_sentence():
 async def test_connections_without_number_keep_nobody_out(monkeypatch, kind):
     """Connections that never say anything whole make room for those that do."""
     monkeypatch.setattr(http, "CONNECTIONS", 8)
-    async with otlp_http(owing(), ListenAddress("127.0.0.1", 0)) as address, contextlib.AsyncExitStack() as clients:
+    async with otlp_http(ListenAddress("127.0.0.1", 0)) as address, contextlib.AsyncExitStack() as clients:
         for _ in range(20):
             _, writer = await asyncio.open_connection(address.host, address.port)
             clients.callback(writer.close)
@@ -74,7 +84,7 @@ async def test_connections_without_number_keep_nobody_out(monkeypatch, kind):
 async def test_a_large_body_is_not_taken_for_a_head():
     """A body may be far larger than any head, in one piece or with the blank line in two."""
     body = request(1, filler=200_000)
-    async with otlp_http(owing(), ListenAddress("127.0.0.1", 0)) as address:
+    async with otlp_http(ListenAddress("127.0.0.1", 0)) as address:
         whole = head(len(body), "Connection: close") + body
         for cut in (0, whole.index(b"\r\n\r\n") + 1, whole.index(b"\r\n\r\n") + 3):
             reader, writer = await asyncio.open_connection(address.host, address.port)

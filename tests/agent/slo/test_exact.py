@@ -58,7 +58,7 @@ def test_detection_reset_and_spent_budget_follow_from_the_threshold():
 @pytest.mark.case("C09")
 def test_budget_of_43_bad_slots():
     """43 of 86,400 slots bad at 99.9 %: what is left, and how long it lasts."""
-    left = budget.remaining(43, 86400, exact("0.001"))
+    left = budget.remaining(Fraction(43, 86400), exact("0.001"))
     assert round(float(left), 6) == 0.502315
     hours = budget.seconds_to_exhaustion(left, exact("14.4"), 30 * D) / 3600
     assert round(float(hours), 3) == 25.116
@@ -69,7 +69,7 @@ def test_budget_of_43_bad_slots():
 @pytest.mark.case("C10")
 def test_budget_after_ten_days_of_burn_two():
     """Burn 2 for 10 of 30 days leaves a third, which lasts five days."""
-    left = budget.remaining(20, 30_000, exact("0.001"))
+    left = budget.remaining(Fraction(20, 30_000), exact("0.001"))
     assert left == Fraction(1, 3)
     assert budget.seconds_to_exhaustion(left, Fraction(2), 30 * D) == 5 * D
 
@@ -78,7 +78,7 @@ def test_budget_edges():
     """Nothing burns: never; all is spent: now; overspent is shown as negative."""
     assert budget.seconds_to_exhaustion(Fraction(1), Fraction(0), D) is None
     assert budget.seconds_to_exhaustion(Fraction(0), Fraction(0), D) == 0
-    assert budget.remaining(3, 1000, exact("0.001")) == -2
+    assert budget.remaining(Fraction(3, 1000), exact("0.001")) == -2
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import pytest
 
 from agent.slo.lint import explain, findings
+from agent.slo.objective import Requests
 from tests.agent.slo.stream import objective
 
 
@@ -42,3 +43,56 @@ def test_one_lost_attempt_that_pages_is_told():
 def test_an_objective_too_strict_for_its_interval_is_told():
     """99.99 % at 60 s has a budget of 4.32 slots: chance, not measurement."""
     assert "is 4.32 slots of 60 s" in next(findings(objective("99.99", slot_seconds=60, min_bad=3)))
+
+
+def requests(percent="99.9", requests=Requests(), **options):  # noqa: B008 - it is frozen
+    """An objective over requests."""
+    return objective(percent, **({"name": "web", "probe": "", "requests": requests, "min_bad": 3} | options))
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (
+            requests(),
+            "lets 1 of 1,000 server spans fail; in steady traffic an outage of at least 3 requests pages 52 s after",
+        ),
+        (
+            requests("97", Requests(route="/checkout", within=0.3), for_seconds=60),
+            "97% over 30d lets 3 of 100 server spans of /checkout fail or take longer than 300ms; in steady traffic",
+        ),
+        (
+            requests("90", Requests("consumer")),
+            "web: 90% over 30d lets 1 of 10 consumer spans fail; it never pages",
+        ),
+    ],
+)
+def test_requests_are_explained_in_requests(target, said):
+    """How many may fail, of which, and when an outage calls: numbers a person can check."""
+    assert said in explain(target)
+
+
+def test_for_is_part_of_the_wait_for_requests():
+    """The arithmetic of the threshold, rounded up, and `for` on top."""
+    assert explain(requests("97", for_seconds=60)).endswith("pages 1616 s after it began")
+    assert "in steady traffic an outage pages 52 s" in explain(requests(min_bad=1))
+
+
+def test_a_sound_objective_on_requests_is_not_blamed():
+    """The defaults need three failures."""
+    assert list(findings(requests())) == []
+
+
+def test_one_request_that_pages_is_told():
+    """In an hour of few requests a single failure is a large share, unless min_bad or min_events ask for more."""
+    (said,) = findings(requests(min_bad=1))
+    assert said == ("web: in a quiet hour one failed request pages; leave min_bad at 3, or write min_events: 70")
+    assert list(findings(requests(min_bad=1, min_events=70))) == []
+    assert len(list(findings(requests(min_bad=1, min_events=69)))) == 1
+
+
+@pytest.mark.case("C08")
+def test_requests_that_can_never_page_are_told():
+    """The arithmetic of the pair is the same for events."""
+    (said,) = findings(requests("93"))
+    assert "use more than 93.05556%" in said

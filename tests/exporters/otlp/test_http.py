@@ -14,7 +14,8 @@ from config.net.tls import TlsOptions
 from config.types import Duration, Secret, Url
 from config.yaml import parse
 from exporters.base import Delivery, Permanent, Retryable
-from exporters.otlp.http import MAX_ANSWER, PROTOBUF, OtlpHttpOptions, OtlpHttpSender
+from exporters.otlp.http import OtlpHttpOptions, OtlpHttpSender
+from exporters.otlp.status import JSON, MAX_ANSWER, PROTOBUF, answer, encode
 from tests.agent import upstream as scriptable
 from tests.agent.spans import request
 from tests.agent.upstream import Reply, partial
@@ -149,6 +150,56 @@ async def test_retry_after(upstream, header, after):
     for status in (429, 503):
         headers = {"Retry-After": header} if header else {}
         assert (await outcome(upstream, Reply(status, headers=headers))).after == after
+
+
+@pytest.mark.case("E16")
+@pytest.mark.parametrize(
+    ("header", "detail", "after"), [("5", 2.0, 5.0), ("2", 5.0, 5.0), (None, 5.0, 5.0), ("2", None, 2.0)]
+)
+@pytest.mark.parametrize("content_type", [PROTOBUF, JSON])
+async def test_retry_info_in_the_body(upstream, header, detail, after, content_type):
+    """Advice may stand in the body too, and the longer of both counts."""
+    body, _ = encode("busy", content_type, detail)
+    headers = {"Retry-After": header} if header else {}
+    error = await outcome(upstream, Reply(503, body, headers, content_type))
+    assert (error.after, str(error)) == (after, "503: the upstream answered 503: busy")
+
+
+@asynccontextmanager
+async def taking():
+    """An upstream that takes every signal; yields its base URL and what came: path, headers, body."""
+    came = []
+
+    async def take(request):
+        came.append((request.path, request.headers, await request.read()))
+        return web.Response(body=answer(2, "left out"), content_type=PROTOBUF)
+
+    runner = web.ServerRunner(web.Server(take))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", came
+    finally:
+        await runner.cleanup()
+
+
+async def test_each_signal_has_its_path():
+    """Metrics and logs go where OTLP takes them, and their partial success is understood."""
+    async with taking() as (url, came), sending(f"{url}/otlp/") as sender:
+        for signal in ("traces", "metrics", "logs"):
+            assert await sender.send(b"", signal) == Delivery(2, "left out")
+    assert [path for path, _, _ in came] == ["/otlp/v1/traces", "/otlp/v1/metrics", "/otlp/v1/logs"]
+
+
+async def test_headers_of_the_request_go_along():
+    """They take the place of the file's own of that name, however it is written."""
+    async with taking() as (url, came), sending(url, headers={"X-Tenant": Secret("blue")}) as sender:
+        await sender.send(b"", "traces", (("x-tenant", "green"), ("outrider-hops", "1")))
+        await sender.send(b"")
+    (_, first, _), (_, second, _) = came
+    assert (first.getall("X-Tenant"), first["Outrider-Hops"]) == (["green"], "1")
+    assert second.getall("X-Tenant") == ["blue"]
+    assert "Outrider-Hops" not in second
 
 
 async def test_redirects_are_not_followed(upstream):

@@ -1,0 +1,36 @@
+"""What the relay is told: the user's limits, and parameters that only code and tests change."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may wait, over all destinations and signals.
+
+    `memory` and `disk` are in bytes, `max_age` in seconds. `on_full` None: memory refuses, a disk drops its oldest.
+    """
+
+    memory: int = 16 * MIB
+    disk: int = 256 * MIB
+    max_age: float = 3 * 86400.0
+    on_full: Literal["refuse", "drop_oldest"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How lanes work.
+
+    `merge_bytes`: size of a merged request; below the 4 MiB at which gRPC receivers refuse for good. `linger`: seconds
+    to wait for more to merge with; a request costs as much CPU as some hundred spans. `read_bytes`: read back from disk
+    at once, for each lane beside what memory may hold. `tidy`: seconds between two looks at the limits. `grace`:
+    seconds for which a removed destination may come back to what it was owed on disk.
+    """
+
+    merge_bytes: int = 3_670_016  # 3.5 MiB
+    linger: float = 0.1
+    read_bytes: int = MIB
+    tidy: float = 5.0
+    grace: float = 3600.0

@@ -1,0 +1,82 @@
+"""What an objective may count, and what is said where it cannot."""
+
+import pytest
+
+from config.errors import ConfigError
+from config.load import load
+from config.sections.slos import SpanSli
+
+TRACES = "service: s\ntraces: {forward: {gw: {endpoint: 'http://up:4318'}}}\nprobes: {db: {type: x}}\n"
+
+
+def slo(sli, head=TRACES, more=""):
+    """A file with one objective over `sli`."""
+    return f"{head}slos: {{a: {{objective: 99%, {more}sli: {sli}}}}}\n".encode()
+
+
+def faults(*args, **options):
+    """The problems of such a file."""
+    with pytest.raises(ConfigError) as refused:
+        load(slo(*args, **options), {})
+    return [line.removeprefix("environment:") for line in str(refused.value).splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("text", "spans", "within"),
+    [
+        ("{spans: {}}", SpanSli(), None),
+        ("{spans: {kind: consumer}}", SpanSli(kind="consumer"), None),
+        ("{spans: {kind: server, route: /checkout}, within: 300ms}", SpanSli(route="/checkout"), 0.3),
+        ("{spans: {route: '/orders/{id}'}}", SpanSli(route="/orders/{id}"), None),
+    ],
+)
+def test_requests_are_counted(text, spans, within):
+    """Server spans of all routes unless told, with a limit where one is written."""
+    sli = load(slo(text), {}).config.objectives["a"].sli
+    assert (sli.probe, sli.spans, sli.within) == (None, spans, within)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{}", "4:33: slos.a.sli: counts nothing; write {probe: NAME}, or {spans: {kind: server}}"),
+        ("{within: 1s}", "slos.a.sli: counts nothing; write"),
+        ("{probe: db, spans: {}}", "slos.a.sli.spans: stands beside `probe`, and one objective counts one thing"),
+        ("{probe: db, within: 1s}", "slos.a.sli.within: is for spans; leave it out"),
+        ("{spans: {kind: client}}", "slos.a.sli.spans.kind: 'client' is not one of server, consumer"),
+        ("{spans: {path: /x}}", "slos.a.sli.spans.path: unknown key; known here: kind, route"),
+        ("{spans: {route: ''}}", "slos.a.sli.spans.route: '' is empty; write a route such as /checkout"),
+        ("{spans: {}, within: 300}", "slos.a.sli.within: '300' has no unit"),
+        ("{spans: {}, within: 0}", "slos.a.sli.within: '0' is too small; write at least 1ms"),
+        ("{spans: {}, within: 2h}", "slos.a.sli.within: '2h' is too large; write at most 1h"),
+        ("{reading: db.lag, within: 10s}", "slos.a.sli.reading: is not in this version of Outrider; leave it out"),
+    ],
+)
+def test_one_objective_counts_one_thing(text, says):
+    """Everything else is one problem, with its place and a way out."""
+    found = faults(text)
+    assert len(found) == 1, found
+    assert says in found[0]
+
+
+@pytest.mark.parametrize(
+    ("traces", "says"),
+    [
+        ("", "counts requests by their spans, and the file has no `traces`; write that section, or {probe: NAME}"),
+        ("metrics: {enabled: false}", "counts requests, which `traces.metrics.enabled: false` leaves uncounted"),
+        ("metrics: {kinds: [consumer]}", "counts server spans, and `traces.metrics.kinds` leaves them out; add server"),
+    ],
+)
+def test_requests_need_something_that_counts_them(traces, says):
+    """An objective that no span would ever reach is refused."""
+    section = f"traces: {{forward: {{gw: {{endpoint: 'http://up:4318'}}}}, {traces}}}\n" if traces else ""
+    found = faults("{spans: {}}", head=f"service: s\n{section}")
+    assert len(found) == 1, found
+    assert f"slos.a.sli.spans: {says}" in found[0]
+
+
+def test_a_window_is_whole_entries():
+    """A period that five minutes do not divide cannot be kept; said with its place."""
+    assert faults("{probe: db}", more="window: 25h1m, ") == [
+        "4:28: slos.a.window: 1501m is not a whole number of five minutes; write one such as 7d or 30d"
+    ]
