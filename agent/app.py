@@ -37,7 +37,8 @@ from agent.web.balancers.agent_check import agent_check
 from agent.web.counted import Counted
 from agent.web.desk import Desk
 from exporters.base import Sample, SampleSource
-from exporters.contract import Metric, service_family
+from exporters.contract import Metric
+from exporters.families import service_family
 from outrider import __version__
 
 log = logging.getLogger(__name__)

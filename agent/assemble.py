@@ -253,8 +253,9 @@ def _refuse_loops(file: File, senders: Mapping[str, Part], problems: Problems) -
         endpoint = getattr(part.options, "endpoint", None)
         if not isinstance(endpoint, Url) or not is_loopback(endpoint.host):
             continue
+        port = endpoint.port or getattr(part.cls, "default_port", None)
         for key, own in (("http", receive.http), ("grpc", receive.grpc)):
-            if own and own.port and endpoint.port == own.port:
+            if own and own.port and port == own.port:
                 text = f"forwards to traces.receive.{key} ({own}), which would go round for ever; name the upstream"
                 problems.add(f"traces.forward.{name}.endpoint", text, file.traces.forward[name].rest.position)
 

@@ -26,6 +26,7 @@ from agent.relay.entry import Signal
 from agent.relay.process import Process
 from agent.relay.process import Settings as Steps
 from agent.relay.relay import Relay
+from agent.supervise import leash
 from config.sections.traces import Receive, Traces
 from config.types import ListenAddress
 
@@ -139,10 +140,10 @@ def _settings(
 
 
 def _detected() -> dict[str, str]:
-    """Where we run, as far as it shows."""
-    texts = []
-    for name in ("cgroup", "mountinfo"):
-        texts.append("")
-        with suppress(OSError):
-            texts[-1] = (_PROC / name).read_text(errors="replace")
+    """Where we run, as far as it shows. A sidecar's own container is not the service's, unless we run it ourselves."""
+    texts = ["", ""]
+    if leash.VARIABLE in os.environ:
+        for number, name in enumerate(("cgroup", "mountinfo")):
+            with suppress(OSError):
+                texts[number] = (_PROC / name).read_text(errors="replace")
     return detect(os.environ, socket.gethostname(), *texts)

@@ -145,7 +145,6 @@ def _client(dsn: str) -> Client:
         auto_session_tracking=False,
         attach_stacktrace=False,
         send_client_reports=False,
-        send_default_pii=False,
         max_breadcrumbs=0,
         traces_sample_rate=0,
         shutdown_timeout=FAREWELL,

@@ -59,9 +59,7 @@ def explain(plan: Plan) -> Iterator[str]:
         if planned.member.depends_on:
             yield f"  its failing is explained by {', '.join(planned.member.depends_on)}, where that fails too"
     yield from _readiness(plan)
-    for name in plan.senders:
-        receive = file.traces.receive.http if file.traces else ""
-        yield f"Spans sent to {receive} are forwarded to {name}, kept in memory meanwhile."
+    yield from _telemetry(plan)
     yield from (f"SLO {lint.explain(objective)}." for objective in plan.objectives)
     if plan.objectives and not plan.notifiers:
         yield "Alerts are shown on the page and in the metrics only: no receivers."
@@ -70,6 +68,34 @@ def explain(plan: Plan) -> Iterator[str]:
         whose = f"Alerts with {what}" if what else "All other alerts" if len(plan.routes) > 1 else "Alerts"
         yield f"{whose} go to {', '.join(route.to)}."
     yield f"After a request to stop it serves on, unready, for {file.readiness.drain}."
+
+
+_LASTING = {
+    "process": "on disk and survives the death of the process, but no power loss",
+    "host": "on disk and survives power loss",
+}
+
+
+def _telemetry(plan: Plan) -> Iterator[str]:
+    """What is received, where it goes, how long it lives, and what is made of it."""
+    traces = plan.file.traces
+    if traces is None:
+        return
+    what = ", ".join(("Spans", *traces.pass_through))
+    where = " and ".join(str(each) for each in (traces.receive.http, traces.receive.grpc) if each)
+    yield f"{what} sent to {where} are forwarded to {', '.join(plan.senders)}."
+    durability, queue = plan.file.durability, traces.queue
+    if lasting := _LASTING.get(durability):
+        yield f"  what waits is kept {lasting}: up to {queue.disk} and {queue.max_age}, in {plan.file.state_dir}"
+    else:
+        yield f"  what waits is kept in memory, up to {queue.memory}, and lost with the process"
+    if traces.sample.value < 1:
+        yield f"  {traces.sample} of the traces are forwarded; request metrics count all of them"
+    if traces.redact:
+        yield f"  values of {', '.join(traces.redact)} are replaced"
+    if traces.metrics.enabled:
+        kinds = " and ".join(traces.metrics.kinds)
+        yield f"  {kinds} spans become request metrics, of up to {traces.metrics.routes} routes"
 
 
 def warnings(plan: Plan) -> Iterator[str]:

@@ -6,7 +6,8 @@ from itertools import accumulate
 from agent.red.objective import SpanObjective
 from agent.red.rows import Durations, Mark, RequestKey
 from exporters.base import Exemplar, Histogram
-from exporters.contract import Metric, span_duration_family
+from exporters.contract import Metric
+from exporters.families import span_duration_family
 
 SECOND = 1_000_000_000  #: nanoseconds; durations are whole ones, so that a threshold is met exactly or not
 

@@ -18,7 +18,6 @@ class Destination:
     def __init__(self, name: str, sender: SpanSender, lanes: Mapping[Signal, Lane], clock: Callable[[], float]) -> None:
         self.name = name
         self.lanes = dict(lanes)
-        self.closed = False
         self._sender = sender
         self.clock = clock
 
@@ -43,5 +42,4 @@ class Destination:
 
     async def aclose(self) -> None:
         """Close the sender. Safe twice."""
-        self.closed = True
         await self._sender.aclose()

@@ -107,7 +107,9 @@ class Journal:
 
     def settle(self, lane: LaneKey, entries: Sequence[Entry], deltas: Deltas) -> None:
         """These are no longer owed by this lane, and its account grows by `deltas`."""
-        self._pending.settle(lane, entries, deltas)
+        # What only the file had that is gone now is no part of this one's books.
+        held = [entry for entry in entries if entry.seq > self._from or entry.seq in self._pending.waiting]
+        self._pending.settle(lane, held, deltas)
         self._wake_in(self._settings.settle)
 
     def on_disk(self, seq: int) -> bool:
@@ -161,15 +163,19 @@ class Journal:
         self._wake_in(self._settings.settle)
 
     async def flush(self) -> bool:
-        """Write what waits. Whether all of it is on disk now."""
-        while self._pending and not self._hangs and self._task is not None and not self._task.done():
+        """Write what waits now, however much comes meanwhile. Whether all of it is on disk."""
+        last, turns = self._pending.last, 2  # the turn that is under way may have begun without some of it
+        while self._pending and (turns > 0 or self._pending.first <= last):
+            if self._hangs or self._task is None or self._task.done():
+                return False
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._turns.append(turn)
             self._wake.set()
             await turn
             if self._stuck:
                 return False
-        return not self._pending
+            turns -= 1
+        return True
 
     async def verify(self) -> list[str]:
         """What is wrong with the books in the file: nothing, ever. Raises StateError."""
@@ -269,12 +275,12 @@ class Journal:
 
     def _failed(self, error: StateError) -> None:
         self._stuck, self._cautious = str(error), True
+        self._pending.answer()  # also who came meanwhile: it may be long until theirs are tried
 
     def _overdue(self) -> None:
         """A disk that hangs: memory has to do, until it answers."""
         self._stuck, self._hangs = f"{self._database.folder}: the disk does not answer", True
-        for waiting in self._pending.waiting.values():
-            waiting.tell(safe=False)
+        self._pending.answer()
         self._release()
 
     def _release(self) -> None:

@@ -88,6 +88,21 @@ class Pending:
         changed = any(shelf.changed or shelf.moved for shelf in self.shelves.values())
         return bool(changed or self._settled or self._receivers or self._quarantined)
 
+    @property
+    def first(self) -> float:
+        """The oldest entry that waits; infinite where none does."""
+        return next(iter(self.waiting), float("inf"))
+
+    @property
+    def last(self) -> int:
+        """The newest entry that waits; 0 where none does."""
+        return next(reversed(self.waiting), 0)
+
+    def answer(self) -> None:
+        """Whoever waits for the disk waits no longer: memory has to do."""
+        for waiting in self.waiting.values():
+            waiting.tell(safe=False)
+
     def shelf(self, key: LaneKey) -> Shelf:
         """The lane of this name; a new one where there was none."""
         shelf = self.shelves.get(key)

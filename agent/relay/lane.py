@@ -56,6 +56,8 @@ class Lane:
         self._sender = sender
         self._store = store
         self._settings = settings
+        # A sender may ask for less than everyone's, as one does that compresses in our thread.
+        self._most: int = getattr(sender, "merge_bytes", None) or settings.merge_bytes
         self._drop_on_auth_error = drop_on_auth_error
         self._clock = clock
         self._turn = 0
@@ -85,7 +87,7 @@ class Lane:
 
     @property
     def _merge_bytes(self) -> int:
-        return min(self._settings.merge_bytes, self.account.learnt or self._settings.merge_bytes)
+        return min(self._most, self.account.learnt or self._most)
 
     # -- what is next --------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from exporters.base import Sample
 TRANSPORTS = ("http", "json", "grpc")
 REFUSED = ("no_destination", "queue_full", "stopping")  #: why spans that we could count were not taken
 #: Answers to requests that we could not count: HTTP statuses, and gRPC's codes for the transport of that name.
-REFUSED_CODES = ("400", "401", "403", "404", "405", "408", "413", "415", "500", "503", "tls")
+REFUSED_CODES = ("400", "401", "403", "404", "405", "408", "413", "415", "500", "503")
 REFUSED_GRPC = (
     "cancelled",
     "invalid_argument",
@@ -94,7 +94,7 @@ class Ledger:
         self.gone: dict[LaneKey, Account] = {}  #: of lanes without a destination, which may come back to their queue
         self.incoming = {signal: Incoming() for signal in Signal}
         refused = [(transport, code) for transport in ("http", "json") for code in REFUSED_CODES]
-        refused += [("grpc", code) for code in REFUSED_GRPC]
+        refused += [("http", "tls"), *(("grpc", code) for code in REFUSED_GRPC)]
         self.refused_requests = Counter(dict.fromkeys(refused, 0))
 
     @property

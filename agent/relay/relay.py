@@ -70,6 +70,7 @@ class Relay:
         self._caps = Caps(self.ledger, self.memory, self.store, limits or Limits(), clock, wall)
         self._roster = Roster(self.ledger, self.memory, self.store, self._caps, self._settings.grace, clock, wall)
         self._stopping = False
+        self._ended = False
         self._unsaid: dict[tuple[Signal, str], int] = {}  # received and sampled out: for the store, with the next entry
         for name, sender in senders.items():
             self.add(name, sender)
@@ -247,15 +248,16 @@ class Relay:
         The tasks have ended by now. The store is still open, and is written to.
         """
         self._stopping = True
-        self._caps.tell(at_once=True)
-        await self._flush()
-        closing = [destination for destination in self.destinations.values() if not destination.closed]
-        for destination in closing:
-            for lane in destination.lanes.values():
-                self._roster.end(lane.key, "shutdown")
-                self.kept_spans += lane.queue.items
+        if not self._ended:
+            self._ended = True
+            self._caps.tell(at_once=True)
+            await self._flush()
+            for key, account in self.ledger.lanes.items():
+                self._roster.end(key, "shutdown")
+                self.kept_spans += account.queue.items
+            await self._flush()
+        for destination in self.destinations.values():
             await destination.aclose()
-        await self._flush()
 
     async def _flush(self) -> None:
         with contextlib.suppress(TimeoutError):

@@ -8,7 +8,8 @@ from agent.events import Observation, Outcome
 from agent.health.board import Member, View
 from agent.health.state import State
 from exporters.base import Histogram, Sample
-from exporters.contract import PROBE_BUCKETS, Metric, facts_family, reading_family
+from exporters.contract import PROBE_BUCKETS, Metric
+from exporters.families import facts_family, reading_family
 from probes.base import Probe, ReadingSpec
 from probes.reason import Reason
 

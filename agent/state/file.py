@@ -15,7 +15,8 @@ from agent.state.trouble import StateError
 LAYOUT = 1  #: PRAGMA user_version: what all rooms share (the table `rooms`)
 PAGE = 4096
 RESERVE = 1 << 20  #: bytes of the disk that stay free: what is settled must be written even when nothing else fits
-_AMPLE = 1 << 30  # bytes that nobody fills between two looks
+_AMPLE = 64 << 20  # bytes with which nothing that is written at once can be too much
+_FRAME = PAGE + 24  # a page in the log has a header
 _LOOK = 1.0  # seconds between two looks at what changes seldom
 _PRAGMAS = (
     f"page_size = {PAGE}",
@@ -48,7 +49,7 @@ class File:
         # Ours alone from its first byte on; the log and its index take their mode from it.
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._place = self._path.stat().st_ino
-        self._there, self._looked_at, self._free = True, 0.0, 0
+        self._there, self._looked_at, self._free = True, 0.0, free_bytes(folder)
         self.db = sqlite3.connect(self._path, isolation_level=None, timeout=0.2)
         try:
             self.begun = _prepare(self.db, schemas, host=host)
@@ -73,8 +74,8 @@ class File:
         now = time.monotonic()
         if now - self._looked_at >= _LOOK:
             self._looked_at = now
-            self._free = free_bytes(self._folder)
             try:
+                self._free = free_bytes(self._folder)
                 self._there = self._path.stat().st_ino == self._place
             except FileNotFoundError:
                 self._there = False
@@ -82,20 +83,41 @@ class File:
 
     def log_bytes(self) -> int:
         """What is in the log and not yet in the file."""
-        # The index begins with its header: the number of frames at 16, and at 96 how many of them are in the file (see
-        # "WAL-mode File Format" in SQLite's documentation). The size of the log's file says nothing: it is overwritten.
-        head = os.pread(self._index, 100, 0)
-        if len(head) < 100:
-            return 0
-        frames: int = struct.unpack_from("=I", head, 16)[0]
-        moved: int = struct.unpack_from("=I", head, 96)[0]
-        return max(0, frames - moved) * (PAGE + 24)
+        frames, moved = self._frames()
+        return max(0, frames - moved) * _FRAME
 
-    def spare_bytes(self) -> int:
-        """What may be written now so that everything in the log still finds room in the file, and the reserve stays."""
+    def fits(self, size: int) -> bool:
+        """Whether it, and everything in the log, finds room in the file, and the reserve stays."""
         if self._free < _AMPLE:
             self._free = free_bytes(self._folder)
-        return self._free - self.log_bytes() - RESERVE
+        if self._free >= _AMPLE:
+            return True
+        pages, loose = self._pages()
+        frames, moved = self._frames()
+        file = max(0, pages * PAGE - self._path.stat().st_size) + max(0, size - loose * PAGE)
+        log = (frames * _FRAME if frames > moved else 0) + size - Path(f"{self._path}-wal").stat().st_size
+        return file + max(0, log) + RESERVE <= self._free
+
+    def narrow(self) -> bool:
+        """Whether the disk has so little room that the log had better be short."""
+        return self._free < _AMPLE
+
+    def _frames(self) -> tuple[int, int]:
+        """How many pages the log holds, and how many of these are in the file already."""
+        # The index begins with its header: the first number is at 16, the other at 96 (see "WAL-mode File Format" in
+        # SQLite's documentation). The size of the log says nothing: it is overwritten.
+        head = os.pread(self._index, 100, 0)
+        if len(head) < 100:
+            return 0, 0
+        frames: int = struct.unpack_from("=I", head, 16)[0]
+        moved: int = struct.unpack_from("=I", head, 96)[0]
+        return frames, moved
+
+    def _pages(self) -> tuple[int, int]:
+        """How many pages there are, and how many of these are free."""
+        pages: int = self.db.execute("PRAGMA page_count").fetchone()[0]
+        loose: int = self.db.execute("PRAGMA freelist_count").fetchone()[0]
+        return pages, loose
 
     def checkpoint(self) -> bool:
         """Move the log into the file, and write it from its beginning again. False: a reader is in the way."""
@@ -104,9 +126,8 @@ class File:
 
     def loose_pages(self) -> int:
         """Free pages that are worth giving back: many, and more than are in use."""
-        free: int = self.db.execute("PRAGMA freelist_count").fetchone()[0]
-        pages: int = self.db.execute("PRAGMA page_count").fetchone()[0]
-        return free if free > 1024 and free * 2 > pages else 0
+        pages, loose = self._pages()
+        return loose if loose > 1024 and loose * 2 > pages else 0
 
     def give_back(self, pages: int) -> None:
         """Return free pages at the end of the file to the disk, at most so many."""

@@ -32,6 +32,13 @@ class Lock:
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 
+    def there(self, folder: Path) -> bool:
+        """Whether it still has its name: of a folder that was removed it locks nothing. Raises OSError."""
+        try:
+            return os.path.samestat(os.fstat(self._file), os.stat(folder / LOCK))
+        except FileNotFoundError:
+            return False
+
     def release(self) -> None:
         """Let it go. The file stays: removing it would let two agents hold two locks of one name."""
         os.close(self._file)

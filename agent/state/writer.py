@@ -81,8 +81,7 @@ class Writer:
 
     def room_for(self, size: int) -> bool:
         """Whether the disk has room for so many bytes more; `short` says so if not."""
-        # Twice: in the log, and once more when the log is moved into the file.
-        enough = self._file is not None and size * 2 <= self._file.spare_bytes()
+        enough = self._file is not None and self._file.fits(size)
         self.short = "" if enough else "the disk is nearly full"
         self._tell()
         return enough
@@ -98,9 +97,7 @@ class Writer:
     def close(self) -> None:
         """Move the log into the file and let the folder go."""
         self._shut()
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        self._let_go()
 
     def _attempt(self, works: Sequence[Work], *, around: bool) -> list[Any]:
         if self._file is None:
@@ -149,6 +146,11 @@ class Writer:
         self._retry_at = 0.0
         return True
 
+    def _let_go(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
     def _shut(self) -> None:
         file, self._file = self._file, None
         if file is not None:
@@ -157,21 +159,30 @@ class Writer:
 
     def _ready(self) -> bool:
         """Whether there is an open file, or one could be opened."""
-        if self._file is not None and not self._file.there():
-            self._fail(StateError("the file was removed"))
-            self._retry_at = 0.0
+        self._look()
         if self.broken and time.monotonic() < self._retry_at:
             return False
         # A second time after a damaged file was set aside.
         if self._file is None and not self._open() and not (self._retry_at == 0.0 and self._open()):
             return False
         file = self._file
-        if file is not None and file.log_bytes() > self._settings.log >> 5 and file.spare_bytes() < self._settings.log:
-            self._checkpoint(file)  # little room is left: what the log takes twice comes back
+        if file is not None and file.narrow() and file.log_bytes() > self._settings.log >> 5:
+            self._checkpoint(file)  # then the log is written from its beginning again, and takes no more room
         return self._file is not None
+
+    def _look(self) -> None:
+        """Whether the file is still where it was."""
+        try:
+            if self._file is not None and not self._file.there():
+                self._fail(StateError("the file was removed"))
+                self._retry_at = 0.0
+        except OSError as error:
+            self._fail(error)
 
     def _open(self) -> bool:
         try:
+            if self._lock is not None and not self._lock.there(self._folder):
+                self._let_go()
             self._lock = self._lock or Lock(self._folder)
             self._file = File(self._folder, self._schemas, host=self._host)
         except Exception as error:  # noqa: BLE001 - nothing that a disk does may end the thread

@@ -12,7 +12,7 @@ _ARENA_MAX = -8  # of glibc's mallopt
 
 # It writes to stderr about whatever a stranger does wrong, in lines that no log collector can read.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # nobody here forks without an exec
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # it crashes children that are on their way to exec
 if _roots := ssl.get_default_verify_paths().cafile:
     os.environ.setdefault("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", _roots)
 

@@ -74,7 +74,7 @@ class QueueLimits(Options, frozen=True, kw_only=True):
     disk: Annotated[Size, Meta(ge=MIB)] = Size(256 * MIB)
     #: What is older is dropped: an upstream that comes back next week does not want it.
     max_age: Annotated[Duration, Meta(ge=60)] = Duration(3 * 86400)
-    #: `refuse`: the sender is told 503. `drop_oldest`: the newest is kept. Left out: refuse in memory, else drop_oldest.
+    #: `refuse`: the sender is told 503. `drop_oldest`: the newest is kept. Left out: refuse in memory, drop on disk.
     on_full: Literal["refuse", "drop_oldest"] | None = None
 
 

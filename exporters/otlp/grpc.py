@@ -123,6 +123,7 @@ class OtlpGrpcSender:
     """
 
     options_type = OtlpGrpcOptions
+    default_port = PORT
 
     def __init__(self, options: OtlpGrpcOptions) -> None:
         self.options = options

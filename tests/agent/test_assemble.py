@@ -129,3 +129,6 @@ def test_forwarding_to_itself_is_refused():
     _, wrong = plan(rest=loop)
     assert len(wrong) == 1
     assert "go round for ever" in wrong[0]
+    grpc = "{receive: {grpc: '127.0.0.1:4317'}, forward: {me: {type: otlp_grpc, endpoint: 'grpc://localhost'}}}"
+    _, wrong = plan(rest=f"service: a\ntraces: {grpc}\n")
+    assert "go round for ever" in wrong[0]

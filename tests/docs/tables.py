@@ -1,6 +1,7 @@
 """The generated part of docs/metrics.md: what exporters/contract.py and the built-in kinds promise, as tables."""
 
-from exporters.contract import METRICS, facts_family, reading_family, service_family
+from exporters.contract import METRICS
+from exporters.families import facts_family, reading_family, service_family, span_duration_family
 from probes.registry import PROBES
 
 BEGIN = "<!-- made from exporters/contract.py by tests/docs/test_metrics.py, REGENERATE=1 -->\n"
@@ -14,7 +15,8 @@ def generated():
 
 def families():
     """Every family that a built-in part can export, by name."""
-    found = {**METRICS, "outrider_info": service_family(())}
+    duration = span_duration_family((1.0, float("inf")))
+    found = {**METRICS, "outrider_info": service_family(()), duration.name: duration}
     for kind, cls in _builtin():
         found |= {family.name: family for family in _readings(kind, cls)}
         if cls.facts:
@@ -25,7 +27,7 @@ def families():
 
 def _agent():
     yield from ("## The agent", "")
-    yield from _table(METRICS.values())
+    yield from _table([*METRICS.values(), span_duration_family((1.0, float("inf")))])
 
 
 def _kinds():

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from exporters.base import Exemplar, Histogram, Sample
-from exporters.contract import METRICS, Metric, facts_family, reading_family, service_family, span_duration_family
+from exporters.contract import METRICS, Metric
+from exporters.families import facts_family, reading_family, service_family, span_duration_family
 from exporters.prometheus import LEFT_OFF
 
 LABELS = {

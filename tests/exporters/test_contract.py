@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from exporters.contract import METRICS, PROBE_BUCKETS, UNITS, facts_family, reading_family, service_family
+from exporters.contract import METRICS, PROBE_BUCKETS, UNITS
+from exporters.families import facts_family, reading_family, service_family
 
 EACH = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 

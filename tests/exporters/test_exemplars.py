@@ -5,8 +5,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporters.base import Exemplar, Histogram
-from exporters.contract import span_duration_family
 from exporters.exposition import OPENMETRICS, TEXT, encoded
+from exporters.families import span_duration_family
 from exporters.prometheus import snapshot
 from tests.exporters.sources import EXEMPLAR, Told
 

@@ -6,8 +6,9 @@ import pytest
 
 from exporters import prometheus
 from exporters.base import Histogram, Sample
-from exporters.contract import METRICS, Metric, facts_family, reading_family
+from exporters.contract import METRICS, Metric
 from exporters.exposition import OPENMETRICS, TEXT, encoded
+from exporters.families import facts_family, reading_family
 from exporters.prometheus import LABEL_LIMIT, label, snapshot
 from tests.exporters.sources import Everything, Told
 

@@ -75,13 +75,15 @@ def test_javascript(path, way):
     arrived(collector, run(["node", str(JS / "send.mjs"), way, url, str(COUNT)]))
 
 
-@pytest.mark.parametrize("way", ["http", "grpc"])
-@pytest.mark.parametrize("compression", ["none", "gzip", "deflate"])
+@pytest.mark.parametrize(
+    ("way", "compression"), [("http", ""), ("http", "gzip"), ("http", "deflate"), ("grpc", ""), ("grpc", "gzip")]
+)
 def test_python(path, way, compression):
     """The SDK for Python delivers a thousand spans over HTTP and gRPC, plain and compressed."""
     collector, urls = path
     command = [sys.executable, str(Path(__file__).with_name("send.py")), way, str(COUNT)]
-    arrived(collector, run(command, OTEL_EXPORTER_OTLP_ENDPOINT=urls[way], OTEL_EXPORTER_OTLP_COMPRESSION=compression))
+    chosen = {"OTEL_EXPORTER_OTLP_COMPRESSION": compression} if compression else {}
+    arrived(collector, run(command, OTEL_EXPORTER_OTLP_ENDPOINT=urls[way], **chosen))
 
 
 @pytest.mark.case("D4")

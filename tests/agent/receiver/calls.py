@@ -78,7 +78,7 @@ class Seen(Budget):
 class Receiver:
     """One that listens."""
 
-    relay: Relay
+    relay: Any
     budget: Seen
     receiver: OtlpGrpc
     address: ListenAddress
@@ -108,6 +108,7 @@ class Receiver:
 
 @asynccontextmanager
 async def receiving(
+    relay=None,
     *,
     max_body=MIB,
     memory=8 * MIB,
@@ -118,9 +119,14 @@ async def receiving(
     patience=1.0,
     **receive,
 ):
-    """A receiver on a free port, and a plain channel to it unless there are credentials."""
-    relay, budget, options = Relay(), Seen(memory), Receive(**receive)
-    relay.open.set()
+    """A receiver on a free port, and a plain channel to it unless there are credentials.
+
+    `relay` None: one that takes everything at once.
+    """
+    budget, options = Seen(memory), Receive(**receive)
+    if relay is None:
+        relay = Relay()
+        relay.open.set()
     intake = Intake(relay, _AsItIs(), signals=signals)
     limits = Limits(max_body, memory)
     receiver = OtlpGrpc(

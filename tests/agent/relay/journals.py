@@ -1,5 +1,6 @@
 """Journals of these tests, and entries to put into them."""
 
+import asyncio
 import contextlib
 from pathlib import Path
 
@@ -48,3 +49,10 @@ async def put(journal, *lanes, **what):
 def delivered(*entries):
     """The numbers of their delivery."""
     return {("delivered", ""): sum(one.items for one in entries)}
+
+
+async def until(store):
+    """Wait until all of it is on disk."""
+    async with asyncio.timeout(10):
+        while store.trouble or not await store.flush():
+            await asyncio.sleep(0.005)

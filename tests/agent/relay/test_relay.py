@@ -313,3 +313,14 @@ async def test_what_comes_while_a_destination_is_replaced_is_kept():
     account = relay.add("gateway", _SlowToClose(lambda: asyncio.sleep(0))).account
     assert (account.accepted, account.queue.items) == (5, 5)
     assert account.balanced()
+
+
+async def test_an_end_in_the_midst_of_a_reload_leaves_no_span_uncounted():
+    """What was kept for a destination that did not come back in time is given up like the rest, once."""
+    relay = Relay({"gateway": _SlowToClose(lambda: asyncio.sleep(0))})
+    await submit(relay, request(2), 2)
+    account = relay.ledger.accounts["gateway"]
+    await relay.remove("gateway", keep=True)
+    await relay.aclose()
+    await relay.aclose()
+    assert (account.dropped["shutdown"], account.balanced(), relay.kept_spans) == (2, True, 0)

@@ -80,7 +80,7 @@ async def test_only_this_user_reads_it(opened, tmp_path):
 
 
 async def test_settings_of_the_file(opened):
-    """Write-ahead log; on the disk at every commit only in host mode; space can be given back; nothing is overwritten."""
+    """A log; on the disk at every commit only in host mode; space can be given back; nothing is written twice."""
 
     def pragmas(db):
         names = ("journal_mode", "synchronous", "auto_vacuum", "secure_delete", "wal_autocheckpoint", "user_version")

@@ -6,7 +6,9 @@ import pytest
 
 from agent.health.edges import Edges
 from agent.health.state import State
+from agent.red.group import Group
 from agent.web.api.gate import LISTED, gate
+from agent.web.reports import WITHHELD
 from tests.agent.health.test_edges import edge
 from tests.agent.web.conftest import HOST, SECRET
 
@@ -114,6 +116,37 @@ def test_the_answer_is_bounded(world, ask):
     assert found.reasons == ("db became down 500 times, the last time 5 s ago: ok",)
 
 
+@pytest.fixture
+def thrown(world):
+    """An exception type that came 10 s ago, and one that is as old as the agent."""
+    groups = [
+        Group("KeyError", "/checkout", "shop", 3, 990.0, 999.0, "'sku'", ("ab" * 16,)),
+        Group("Timeout", "", "shop", 9, 10.0, 999.0, "late"),
+    ]
+    return replace(
+        world.desk(),
+        wall=lambda: 1000.0,
+        new_exceptions=lambda moment: [each for each in groups if each.first_seen >= moment],
+    )
+
+
+def test_fails_for_an_exception_that_was_not_there_before(world, thrown):
+    """One sentence with where, how often and a trace; older types are no news, nor are those that are called known."""
+    world.now += 3600
+    found = gate(thrown, 60.0, trusted=True)
+    assert found.new_exceptions == ("KeyError",)
+    assert found.reasons == (f"a new exception type: KeyError in /checkout, 3 times, such as trace {'ab' * 16}",)
+    assert gate(thrown, 5.0, trusted=True).passed
+    assert gate(thrown, 60.0, trusted=True, known=frozenset({"KeyError"})).passed
+
+
+def test_strangers_do_not_learn_what_was_thrown(world, thrown):
+    """That something was fails the gate; its type stays inside."""
+    world.now += 3600
+    found = gate(thrown, 60.0, trusted=False)
+    assert (found.new_exceptions, found.reasons) == ((), (f"a new exception type: {WITHHELD}",))
+
+
 async def test_on_both_listeners(public, admin, world):
     """The same document for strangers and for the admin listener, as JSON with the field names that tools read."""
     world.now += 30
@@ -122,7 +155,8 @@ async def test_on_both_listeners(public, admin, world):
             assert (answer.status, answer.content_type) == (200, "application/json")
             assert await answer.json() == {
                 "pass": True, "value": 1, "ready": True, "status": "healthy", "bake_seconds": 20.0,
-                "observed_seconds": 20.0, "edges": [], "burn": [], "reasons": [],
+                "observed_seconds": 20.0, "edges": [], "burn": [], "new_exceptions": [],
+                "reasons": [],
             }  # fmt: skip
 
 
