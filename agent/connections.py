@@ -75,8 +75,10 @@ class _Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Cut off a client whose head does not end."""
-        if not self._taking:
-            self._count(data)
+        if self._taking:
+            self._rest(data)
+            return
+        self._count(data)
         if self._head <= HEAD_BYTES:
             super().data_received(data)
         elif self.transport is not None:
@@ -87,6 +89,13 @@ class _Connection(web.RequestHandler):
     def answered(self) -> None:
         """What comes next is another request's head."""
         self._head, self._end, self._taking = 0, b"", False
+
+    def _rest(self, data: bytes) -> None:
+        """More of a body. aiohttp throws it away once the listener closes, though it lets the answer come to its end."""
+        closing = self._close, self._force_close
+        self._close = self._force_close = False
+        super().data_received(data)
+        self._close, self._force_close = closing
 
     def _count(self, data: bytes) -> None:
         seen = self._end + data

@@ -4,8 +4,8 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +50,8 @@ class Reception:
         self._relay, self._offer = relay, offer
         self._intake = Intake(relay, Process(Steps()))
         self._budget = Budget(0)
-        self._receivers: dict[str, OtlpHttp | OtlpGrpc] = {}
+        self._receivers: list[OtlpHttp | OtlpGrpc] = []  # whose listeners are open
         self._receive: Receive | None = None  # in force
-        self._signals: frozenset[Signal] | None = None
 
     # -- listeners -----------------------------------------------------------------------------------------------------
 
@@ -65,24 +64,30 @@ class Reception:
         return found
 
     def _http(self, address: ListenAddress, receive: Receive) -> AbstractAsyncContextManager[ListenAddress]:
-        receiver = self._receivers[HTTP] = OtlpHttp(
-            self._intake, limits=self._measure(receive), budget=self._budget, receive=receive
-        )
-        return listener.serving(receiver, address, receive.tls)
+        receiver = OtlpHttp(self._intake, limits=self._measured(receive), budget=self._budget, receive=receive)
+        return self._open(receiver, listener.serving(receiver, address, receive.tls))
 
     def _grpc(self, address: ListenAddress, receive: Receive) -> AbstractAsyncContextManager[ListenAddress]:
         from agent.receiver import grpc  # noqa: PLC0415 - 10 MiB, only where it is asked for
         from agent.receiver.grpc_calls import OtlpGrpc  # noqa: PLC0415
 
-        receiver = self._receivers[GRPC] = OtlpGrpc(
-            self._intake, limits=self._measure(receive), budget=self._budget, receive=receive
-        )
-        return grpc.serving(receiver, address, receive.tls)
+        receiver = OtlpGrpc(self._intake, limits=self._measured(receive), budget=self._budget, receive=receive)
+        return self._open(receiver, grpc.serving(receiver, address, receive.tls))
 
-    def _measure(self, receive: Receive) -> Limits:
-        self.limits = effective(receive, self._relay.capacity)
-        self._budget.capacity = self.limits.memory
-        return self.limits
+    @asynccontextmanager
+    async def _open(
+        self, receiver: "OtlpHttp | OtlpGrpc", opening: AbstractAsyncContextManager[ListenAddress]
+    ) -> AsyncIterator[ListenAddress]:
+        """A listener that hears of changes for as long as it is open: another one may be refused in the meantime."""
+        async with opening as bound:
+            self._receivers.append(receiver)
+            try:
+                yield bound
+            finally:
+                self._receivers.remove(receiver)
+
+    def _measured(self, receive: Receive) -> Limits:
+        return effective(receive, self._relay.capacity)
 
     # -- a plan --------------------------------------------------------------------------------------------------------
 
@@ -94,11 +99,9 @@ class Reception:
             Steps({**detected, **plan.file.labels, **traces.resource}, traces.redact, traces.sample.value)
         )
         self._intake.processing = process
-        signals = frozenset((Signal.TRACES, *map(Signal, traces.pass_through)))
-        if self._signals not in (None, signals):
+        self._intake.signals = frozenset(self._relay.signals)
+        if self._intake.signals != {Signal.TRACES, *map(Signal, traces.pass_through)}:
             changes.append("traces.pass_through is taken up at the next start")
-        else:
-            self._signals = self._intake.signals = signals
         if not traces.metrics.enabled:
             self.red = self._intake.walk = None
             return changes
@@ -113,9 +116,10 @@ class Reception:
     def _answer(self, receive: Receive) -> list[str]:
         """What the listeners that stay open answer by from now on."""
         before, self._receive = self._receive, receive
-        limits = self._measure(receive)
-        for receiver in self._receivers.values():
-            receiver.change(limits, receive)
+        self.limits = self._measured(receive)
+        self._budget.capacity = self.limits.memory
+        for receiver in self._receivers:
+            receiver.change(self.limits, receive)
         if before is None or receive.tls == before.tls:
             return []
         return ["traces.receive.tls is taken up when the listener's address changes, or at the next start"]

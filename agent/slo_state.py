@@ -48,7 +48,8 @@ class SloState:
             async with asyncio.timeout(PATIENCE):
                 rows = await self._database.read(partial(_read, self._engine.measures()))
         except (StateError, TimeoutError) as error:
-            log.warning("the counts of objectives start anew: %s", str(error) or "the disk does not answer")
+            if not self._database.trouble:  # which has been told already
+                log.warning("the counts of objectives start anew: %s", str(error) or "the disk does not answer")
             return
         unfit = self._engine.restore(rows)
         if unfit:

@@ -90,11 +90,14 @@ class Telemetry:
     async def configure(self, plan: Plan, senders: Mapping[str, Any]) -> list[str]:
         """Put a plan in force; `senders` are those that `arriving` made. Returns what changed, in sentences."""
         traces, changes = plan.file.traces, []
+        self.relay.limits = _limits(traces)  # what may be received depends on what may be queued
         if traces and self.reception:
             if self._sentry is None:
                 await self._open_sentry()
             changes += await self.reception.configure(plan, traces, self._sentry.seen if self._sentry else None)
-        self.relay.limits = _limits(traces)
+            if plan.file.durability != self.relay.durability:
+                now = f"what is queued is kept as with `{self.relay.durability}` until then"
+                changes.append(f"traces.durability is taken up at the next start: {now}")
         return [*changes, *await self._send(_wanted(plan), senders)]
 
     async def _open_sentry(self) -> None:
@@ -106,15 +109,21 @@ class Telemetry:
 
     async def _send(self, wanted: Mapping[str, _Wanted], senders: Mapping[str, Any]) -> list[str]:
         gone, new = difference(self._sending, wanted)
+        for name in new:
+            if name not in gone:  # these first: at every moment somebody must owe what comes
+                self._start(name, wanted[name], senders[name])
         for name in gone:
             await self._guard.stop(f"relay {name}")
             del self._sending[name]
             await self.relay.remove(name, keep=name in new)
-        for name in new:
-            destination = self.relay.add(name, senders[name], drop_on_auth_error=wanted[name][1])
-            self._guard.start(f"relay {name}", destination.run)
-            self._sending[name] = wanted[name]
+            if name in new:
+                self._start(name, wanted[name], senders[name])
         return sentences("destination", gone, new)
+
+    def _start(self, name: str, wanted: _Wanted, sender: Any) -> None:
+        destination = self.relay.add(name, sender, drop_on_auth_error=wanted[1])
+        self._guard.start(f"relay {name}", destination.run)
+        self._sending[name] = wanted
 
     # -- the agent's own spans -----------------------------------------------------------------------------------------
 

@@ -1,6 +1,8 @@
 """`python -m bench [--write FILE] [NAME...]`: the table of docs/performance.md, measured here and now.
 
 `python -m bench fleet [--quick]`: that of docs/readiness.md, which takes a quarter of an hour.
+`python -m bench outage [--quick]`: an upstream that is dead for ten minutes.
+`python -m bench otlp --profile`: where the CPU of the telemetry path goes. Each of these has a table of its own.
 """
 
 import argparse
@@ -15,7 +17,8 @@ from bench.installed import bytecode
 from bench.rows import table
 
 PARTS = ("agent", "probe", "exposition", "otlp", "load")
-FLEET = "fleet"  # long, so by itself and in a table of its own
+ALONE = ("fleet", "outage")  # long, so each by itself and in a table of its own
+QUICK = (*ALONE, "otlp")  # can be seen to work in a minute
 END = "<!-- bench: end -->"
 
 
@@ -54,16 +57,21 @@ def replaced(text, block, what="bench"):
 def asked():
     """The command line."""
     parser = argparse.ArgumentParser("python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(PARTS)}, or {FLEET}; all but {FLEET}")
-    parser.add_argument("--quick", action="store_true", help=f"{FLEET} alone: a minute, to see that it works")
+    alone = " or ".join(ALONE)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(PARTS)}; or {alone}; all but {alone}")
+    parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)}: a minute, to see that it works")
+    parser.add_argument("--profile", action="store_true", help="otlp: where the CPU goes, instead of how much it is")
     parser.add_argument("--write", type=Path, metavar="FILE", help="replace the table between the markers in FILE")
     arguments = parser.parse_args()
-    if unknown := set(arguments.names) - {*PARTS, FLEET}:
-        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(PARTS)}, {FLEET}")
-    if FLEET in arguments.names and len(arguments.names) > 1:
-        parser.error(f"{FLEET} has a table of its own; name it alone")
-    if arguments.quick and arguments.names != [FLEET]:
-        parser.error(f"--quick is for {FLEET}")
+    names = arguments.names
+    if unknown := set(names) - {*PARTS, *ALONE}:
+        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join((*PARTS, *ALONE))}")
+    if len(names) > 1 and (own := set(names) & set(ALONE)):
+        parser.error(f"{' and '.join(sorted(own))}: a table of its own; name it alone")
+    if arguments.quick and (len(names) != 1 or names[0] not in QUICK):
+        parser.error(f"--quick is for one of {', '.join(QUICK)}")
+    if arguments.profile and names != ["otlp"]:
+        parser.error("--profile is for otlp")
     return arguments
 
 
@@ -71,14 +79,19 @@ def main():
     """Run the parts that were named, or all; exit code 1 when a gate was missed."""
     arguments = asked()
     where, began = machine(), time.monotonic()
-    fleet = arguments.names == [FLEET]
-    rows = list(measured([FLEET], quick=arguments.quick) if fleet else measured(arguments.names or PARTS))
-    block = f"{where}.\n\n{table(rows)}\n"
+    options = {"quick": True} if arguments.quick else {}
+    rows = []
+    if arguments.profile:
+        what, shown = "bench profile", "\n".join(importlib.import_module("bench.cpu").tables(**options))
+    else:
+        what = f"bench {arguments.names[0]}" if arguments.names and arguments.names[0] in ALONE else "bench"
+        rows = list(measured(arguments.names or PARTS, **options))
+        shown = table(rows)
+    block = f"{where}.\n\n{shown}\n"
     print(block)
     print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
     if arguments.write:
-        text = replaced(arguments.write.read_text(), block, "bench fleet" if fleet else "bench")
-        arguments.write.write_text(text)
+        arguments.write.write_text(replaced(arguments.write.read_text(), block, what))
     return any(row.met is False for row in rows)
 
 

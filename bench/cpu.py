@@ -27,7 +27,6 @@ EVERY = 0.001  # CPU seconds between two samples; the kernel may round it up
 REQUESTS = 20_000
 PROBE = "probes: {memory: {type: memory}}"
 TOP = 15
-LOOP = "the loop, and system calls it makes"
 #: What stands in a file's path, and the room that is: the first that fits, from the innermost frame outwards.
 ROOMS = (
     ("/agent/receiver/validate.py", "receiver: validate"),
@@ -45,6 +44,7 @@ ROOMS = (
     ("/aiohttp/web", "HTTP in: parse, answer"),
     ("/aiohttp/http_parser", "HTTP in: parse, answer"),
     ("/agent/connections.py", "HTTP in: parse, answer"),
+    ("/agent/cli/", ""),  # the call that runs the loop
     ("/agent/", "the rest of the agent"),
 )
 
@@ -53,7 +53,7 @@ ROOMS = (
 class Sampler:
     """CPU seconds by room, and by room and place, in the thread that used them; SIGPROF begins it.
 
-    A C function is charged to the line that called it. What the event loop does by itself has no line.
+    A C function is charged to the line that called it; what the event loop does by itself, to what runs after it.
     """
 
     rooms: Counter = field(default_factory=Counter)
@@ -64,12 +64,12 @@ class Sampler:
         """One signal, in the main thread: whatever each thread used since the last is charged to where it is now."""
         if not self._spent:
             signal.setitimer(signal.ITIMER_PROF, EVERY, EVERY)
-        for thread, top in (sys._current_frames() | {threading.main_thread().ident: frame}).items():
+        for thread, top in (sys._current_frames() | {threading.main_thread().ident: frame}).items():  # noqa: SLF001
             now = time.clock_gettime(time.pthread_getcpuclockid(thread))
-            spent = now - self._spent.get(thread, now)
-            self._spent[thread] = now
-            if spent:
-                room, place = where(top)
+            spent = now - self._spent.setdefault(thread, now)
+            room, place = where(top)
+            if spent and room:
+                self._spent[thread] = now
                 self.rooms[room] += spent
                 self.places[f"{place} ({room})"] += spent
 
@@ -78,14 +78,14 @@ class Sampler:
 
 
 def where(frame):
-    """The room that a frame works for, and the innermost place in a file of that room."""
+    """The room that a frame works for, "" for none, and the innermost place in a file of that room."""
     while frame is not None:
         name = frame.f_code.co_filename
         for part, room in ROOMS:
             if part in name:
                 return room, f"{'/'.join(Path(name).parts[-3:])}:{frame.f_lineno} {frame.f_code.co_name}"
         frame = frame.f_back
-    return LOOP, "uvloop, asyncio"
+    return "", ""
 
 
 class Sampled(Listening):

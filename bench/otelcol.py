@@ -1,4 +1,7 @@
-"""The OpenTelemetry Collector as a peer: built once from bench/otelcol.yaml into .bench/, where there is a Go toolchain."""
+"""The OpenTelemetry Collector as a peer: built once, from bench/otelcol.yaml into .bench/, where there is Go.
+
+Go checks what it downloads against sum.golang.org. Behind a proxy that does not carry that, say so in GONOSUMDB.
+"""
 
 import os
 import shutil
@@ -101,9 +104,7 @@ def _build():
     BUILT.parent.mkdir(exist_ok=True)
     command = [go, "run", BUILDER, f"--config={MANIFEST}"]
     try:
-        done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=_BUILD_SECONDS
-        )
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=_BUILD_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise ServerError(f"otelcol is not there: its build took more than {_BUILD_SECONDS} s") from error
     if done.returncode != 0:

@@ -135,7 +135,8 @@ class Pace:
     worst: float
 
     def __str__(self):
-        return f"{self.core:.3f} of a core, {self.rss / MIB:.1f} MiB, p99 {self.p99 * 1000:.1f} ms"
+        calls = f"p99 {self.p99 * 1000:.1f} ms (worst {self.worst * 1000:.0f})"
+        return f"{self.core:.3f} of a core, {self.rss / MIB:.1f} MiB, {calls}"
 
 
 async def pace(made, rate, seconds, sender=send):
@@ -153,7 +154,7 @@ async def pace(made, rate, seconds, sender=send):
             await settled(upstream, int(a_second * (seconds + 2)) * sum(map(len, bodies)) / len(bodies))
             if subject.agent:
                 await asyncio.to_thread(balanced, subject.agent)
-    return Pace(share, rss, statistics.quantiles(sent.times, n=100)[98], max(sent.times))
+    return Pace(share, rss, statistics.quantiles(sent.times, n=100, method="inclusive")[98], max(sent.times))
 
 
 def steady(scale):

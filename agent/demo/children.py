@@ -101,7 +101,7 @@ class Outrider(Server):
     name: ClassVar[str] = "outrider"
 
     def __init__(self, port: int, *, folder: Path, file: Path, peers_token: str) -> None:
-        """`peers_token` is what the file calls `${PEERS_TOKEN}`."""
+        """`folder` is its state folder too; `peers_token` is what the file calls `${PEERS_TOKEN}`."""
         super().__init__(port)
         self._folder = folder
         self._file = file
@@ -127,9 +127,9 @@ class Outrider(Server):
 
 
 def _our_environment() -> Mapping[str, str]:
-    """The child imports the same code as we do, logs unbuffered, and heeds no proxy or OTEL_ setting of the user."""
+    """The child imports the same code as we do, logs unbuffered, and heeds no proxy, OTEL_ or SENTRY_ of the user's."""
     path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")]))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "SENTRY_"))}
     return {**kept, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "NO_PROXY": "*"}
 
 

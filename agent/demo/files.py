@@ -1,6 +1,7 @@
 """What the demo writes into `.demo`: a file for each Outrider, and the addresses for scripts; removed at the end."""
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ MEMORY_LIMIT = 128 * 1024 * 1024  #: bytes; the sample service needs 72 MiB
 _TEMPLATE = """\
 # Outrider beside a sample service: what `outrider demo` runs.
 service: {service}
+state_dir: {state_dir}
 
 listen:
   public: "*:{public}"  # verdicts and metrics
@@ -69,6 +71,12 @@ traces:
   forward:
     upstream:
       endpoint: {upstream}
+  durability: process  # what the upstream cannot take waits in state_dir, and survives kill -9
+
+slos:
+  orders:  # counted from the spans of the service
+    objective: 99%
+    sli: {{spans: {{route: /orders}}, within: 250ms}}
 
 alerts:
   receivers:
@@ -128,14 +136,15 @@ def process_name(port: int) -> str:
 def demo_file(
     ports: Ports,
     process: str,
+    state_dir: Path,
     urls: Mapping[str, str],
     receivers: Mapping[str, Mapping[str, str]],
     peers: Sequence[str],
 ) -> str:
     """The YAML of what runs in one replica.
 
-    `process` is the sample service's name; `urls` has app, postgres, redis, upstream; `receivers` are name -> its keys;
-    `peers` are the public listeners of all replicas.
+    `process` is the sample service's name, `state_dir` a folder of this Outrider alone; `urls` has app, postgres,
+    redis, upstream; `receivers` are name -> its keys; `peers` are the public listeners of all replicas.
     """
     lines = [
         f"    {name}: {{{', '.join(f'{key}: {value}' for key, value in keys.items())}}}"
@@ -144,6 +153,7 @@ def demo_file(
     return _TEMPLATE.format(
         service=SERVICE_NAME,
         process=process,
+        state_dir=_quoted(state_dir),
         public=ports.public,
         admin=ports.admin,
         otlp=ports.otlp,
@@ -156,9 +166,15 @@ def demo_file(
     )
 
 
+def _quoted(path: Path) -> str:
+    """As a scalar of the file, whatever is in it."""
+    return json.dumps(str(path).replace("${", "$${"))  # JSON is YAML
+
+
 def chart_lines(yaml: str) -> str:
-    """What adds this file to the Helm chart of one's own service. The chart itself knows how the peers are found."""
-    kept = [line for line in yaml.splitlines() if not line.startswith(("#", "    urls: ", "    token: "))]
+    """What adds this file to the Helm chart of one's own service. The chart itself knows peers and state folder."""
+    left_out = ("#", "state_dir: ", "    urls: ", "    token: ")
+    kept = [line for line in yaml.splitlines() if not line.startswith(left_out)]
     bare = [line.partition(" # ")[0].rstrip() for line in kept]
     config = "\n".join(f"    {line}" for line in bare if line)
     return _CHART.format(version=__version__, config=config, service=SERVICE_NAME)
@@ -180,7 +196,7 @@ def config_name(number: int) -> str:
 
 
 def folder_name(part: str, number: int) -> str:
-    """Where one process of one replica keeps its log. `part` is outrider or service."""
+    """Where one process of one replica keeps its log, and Outrider its state. `part` is outrider or service."""
     return f"{part}-{number}"
 
 
@@ -217,6 +233,4 @@ def _clear(home: Path) -> None:
         (home / name).unlink(missing_ok=True)
         (home / f".{name}.new").unlink(missing_ok=True)
     for name in (folder_name(part, number) for part in ("outrider", "service") for number in numbers):
-        (home / name / "server.log").unlink(missing_ok=True)
-        with suppress(OSError):
-            (home / name).rmdir()
+        shutil.rmtree(home / name, ignore_errors=True)  # as its process would at its end

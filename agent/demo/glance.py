@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 
 from agent import units
+from agent.demo.rate import Requests
 
 _ANSWER = aiohttp.ClientTimeout(total=2)
 #: What the table shows of each type; everything else is on the page and in the metrics.
@@ -52,12 +53,18 @@ class AlertGlance:
 
 @dataclass(frozen=True, slots=True)
 class LedgerGlance:
-    """Spans to the upstream: accepted = delivered + dropped + queued. What the upstream refused counts as dropped."""
+    """Spans to the upstream: accepted = delivered + dropped + queued. What the upstream refused counts as dropped.
+
+    `trouble` says why it takes none, "" while it does; `bytes` wait for it, `where`: on disk or in memory.
+    """
 
     accepted: int
     delivered: int
     dropped: int
     queued: int
+    trouble: str
+    bytes: int
+    where: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,7 @@ class Glance:
     slos: tuple[SloGlance, ...]
     alerts: tuple[AlertGlance, ...]
     ledger: LedgerGlance
+    requests: Requests
 
 
 async def look(session: aiohttp.ClientSession, admins: Sequence[str]) -> Glance | None:
@@ -86,6 +94,7 @@ async def look(session: aiohttp.ClientSession, admins: Sequence[str]) -> Glance 
     mates = await asyncio.gather(*(_look_at_other(session, admin) for admin in others))
     try:
         found = {name: await _ask(session, first, name) for name in ("status", "probes", "slos", "alerts", "pipeline")}
+        found["metrics"] = await _metrics(session, first)
     except (aiohttp.ClientError, TimeoutError):
         return None
     return glance(found, mates)
@@ -103,8 +112,13 @@ async def _ask(session: aiohttp.ClientSession, admin: str, name: str) -> Any:
         return await answer.json()
 
 
+async def _metrics(session: aiohttp.ClientSession, admin: str) -> str:
+    async with session.get(f"{admin}/metrics", timeout=_ANSWER, raise_for_status=True) as answer:
+        return await answer.text()
+
+
 def glance(found: Mapping[str, Any], others: Sequence[ReplicaGlance] = ()) -> Glance:
-    """From the answers of the first replica's API, by name, to what is shown."""
+    """From the answers of the first replica, the API's by name and its `metrics`, to what is shown."""
     return Glance(
         (_replica(found["status"]), *others),
         found["status"]["uptime_seconds"],
@@ -112,6 +126,7 @@ def glance(found: Mapping[str, Any], others: Sequence[ReplicaGlance] = ()) -> Gl
         tuple(_slo(each) for each in found["slos"]["slos"]),
         tuple(_alert(each) for each in found["alerts"]["alerts"]),
         _ledger(found["pipeline"]),
+        _requests(found["metrics"]),
     )
 
 
@@ -170,4 +185,23 @@ def _alert(each: Mapping[str, Any]) -> AlertGlance:
 def _ledger(pipeline: Mapping[str, Any]) -> LedgerGlance:
     upstream = pipeline["destinations"]["upstream"]
     dropped = (*upstream["rejected_upstream_spans"].values(), *upstream["dropped_spans"].values())
-    return LedgerGlance(upstream["accepted_spans"], upstream["delivered_spans"], sum(dropped), upstream["queue_spans"])
+    return LedgerGlance(
+        upstream["accepted_spans"],
+        upstream["delivered_spans"],
+        sum(dropped),
+        upstream["queue_spans"],
+        upstream["trouble"],
+        upstream["queue_bytes"],
+        _where(pipeline),
+    )
+
+
+def _where(pipeline: Mapping[str, Any]) -> str:
+    return "in memory" if pipeline["durability"] == "memory" or pipeline["storage_degraded"] else "on disk"
+
+
+def _requests(metrics: str) -> Requests:
+    """The sum of all services and routes: beside one service, these are its own."""
+    lines = [line for line in metrics.splitlines() if line.startswith("outrider_span_requests_total{")]
+    counts = [(int(float(line.rpartition(" ")[2])), 'status="error"' in line) for line in lines]
+    return Requests(sum(count for count, _ in counts), sum(count for count, failed in counts if failed))

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
-from agent.demo.glance import Glance
+from agent.demo.glance import Glance, LedgerGlance
+from agent.demo.rate import Rates
 from agent.demo.sink import Delivery, Sink
 
 _SAID_OF = {
@@ -15,6 +16,9 @@ _SAID_OF = {
 }
 
 
+_MANY_QUEUED = 20  # spans; the service makes about ten in a second
+_MANY_FAILED = 0.5  # of the requests of the last moments
+
 _ARRIVED = {
     "outrider": "an alert reached the webhook",
     "alertmanager": "Alertmanager passed an alert on to the webhook",
@@ -22,7 +26,7 @@ _ARRIVED = {
 
 
 class Lines:
-    """Compares each look with the one before: probes, objectives and alerts of the first replica, verdicts of all."""
+    """Compares each look with the one before: the first replica's probes, alerts, requests and spans, all verdicts."""
 
     def __init__(self, say: Callable[[str], None], sink: Sink) -> None:
         self._say = say
@@ -32,6 +36,9 @@ class Lines:
         self._verdicts: Mapping[int, str] = {}
         self._states: Mapping[str, str] = {}
         self._alerts: Mapping[str, str] = {}
+        self._rates = Rates()
+        self._failing = False
+        self._waiting = False
 
     def show(self, seen: Glance | None) -> None:
         """Say what changed since the last call; None: the first Outrider did not answer."""
@@ -65,7 +72,28 @@ class Lines:
                 yield f"alert {alert.slo} {alert.state} ({alert.severity})"
         for name in self._alerts.keys() - {alert.slo for alert in seen.alerts}:
             yield f"alert {name} resolved"
+        yield from self._requests(seen)
+        yield from self._spans(seen.ledger)
         yield from self._arrivals()
+
+    def _requests(self, seen: Glance) -> Iterator[str]:
+        """Whether the service answers, by its own spans."""
+        rate = self._rates.add(seen.uptime, seen.requests)
+        if rate and not self._failing and rate.failed >= _MANY_FAILED:
+            self._failing = True
+            yield f"requests fail: {rate.failed:.0%} of {rate.per_second:.1f}/s"
+        elif rate and self._failing and rate.per_second and not rate.failed:
+            self._failing = False
+            yield f"requests are answered again: {rate.per_second:.1f}/s"
+
+    def _spans(self, ledger: LedgerGlance) -> Iterator[str]:
+        """Whether they leave, or wait; and that all that waited has arrived."""
+        if not self._waiting and ledger.trouble:
+            self._waiting = True
+            yield f"spans wait {ledger.where}: {ledger.trouble}"
+        elif self._waiting and not ledger.trouble and ledger.queued <= _MANY_QUEUED:
+            self._waiting = False
+            yield f"spans arrive again: {ledger.delivered:,} delivered, {ledger.dropped:,} dropped"
 
     def _arrivals(self) -> Iterator[str]:
         for sender, sentence in _ARRIVED.items():

@@ -16,7 +16,8 @@ from rich.text import Text
 from agent import units
 from agent.demo.control import KEYS
 from agent.demo.faults import Faults
-from agent.demo.glance import AlertGlance, Glance, ReplicaGlance
+from agent.demo.glance import AlertGlance, Glance, LedgerGlance, ReplicaGlance
+from agent.demo.rate import Rates
 from agent.demo.sink import Sink
 
 #: State or verdict -> style, symbol, symbol where the terminal knows no Unicode. The word is always there as well.
@@ -59,6 +60,7 @@ class Screen:
         self._keys = keys
         self._unicode = console.encoding.lower().startswith("utf")
         self._note = ""
+        self._rates = Rates()
         self._live = Live(console=console, screen=True, auto_refresh=False, transient=True)
 
     def __enter__(self) -> Self:
@@ -135,14 +137,14 @@ class Screen:
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(style="dim", no_wrap=True, min_width=_LABEL)
         grid.add_column()
+        if rate := self._rates.add(seen.uptime, seen.requests):
+            failed = Text(f"{rate.failed:.0%} failed", style="bold red" if rate.failed else "")
+            grid.add_row("requests", Text.assemble(f"{rate.per_second:.1f}/s, ", failed))
         ledger = seen.ledger
-        queued = Text(f"{ledger.queued:,} queued", style="yellow" if ledger.queued > _MANY_QUEUED else "")
-        grid.add_row(
-            "spans",
-            Text.assemble(
-                f"{ledger.accepted:,} received = {ledger.delivered:,} delivered + {ledger.dropped:,} dropped + ", queued
-            ),
-        )
+        grid.add_row("spans", _books(ledger))
+        if ledger.trouble:
+            waits = f"{units.number(ledger.bytes, 'bytes')} wait {ledger.where}"
+            grid.add_row("upstream", Text(f"{ledger.trouble}; {waits}", style="yellow"))
         for slo in seen.slos:
             spent = f"{slo.budget:.1%} of the budget left, burning {slo.burning:.1f}x"
             grid.add_row("objective", Text(f"{slo.name} {slo.objective:.2%}: {spent}"))
@@ -206,6 +208,13 @@ class Screen:
 
     def _dot(self) -> str:
         return " · " if self._unicode else ", "
+
+
+def _books(ledger: LedgerGlance) -> Text:
+    """The equation of the ledger."""
+    queued = Text(f"{ledger.queued:,} queued", style="yellow" if ledger.queued > _MANY_QUEUED else "")
+    taken = f"{ledger.accepted:,} received = {ledger.delivered:,} delivered + {ledger.dropped:,} dropped + "
+    return Text.assemble(taken, queued)
 
 
 def _alike(one: ReplicaGlance, other: ReplicaGlance) -> bool:

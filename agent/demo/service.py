@@ -8,8 +8,9 @@ import argparse
 import asyncio
 import ctypes
 import mmap
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractContextManager, suppress
+from urllib.parse import urlsplit
 
 import aiohttp
 import asyncpg
@@ -19,7 +20,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -52,6 +53,8 @@ class Shop:
 
     def __init__(self, postgres: str, redis: str) -> None:
         self._dsn = postgres
+        self._database_span = {"db.system.name": "postgresql", "db.collection.name": "orders", **_peer(postgres)}
+        self._cache_span = {"db.system.name": "redis", **_peer(redis)}
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._cache = Redis.from_url(
             redis,
@@ -85,24 +88,24 @@ class Shop:
             try:
                 count = await self._count() if count is None else count
             except _AWAY as error:
-                span.set_attribute("http.response.status_code", 503)
+                span.record_exception(error)
+                span.set_attributes({"http.response.status_code": 503, "error.type": type(error).__name__})
                 span.set_status(Status(StatusCode.ERROR))
                 return web.json_response({"error": type(error).__name__}, status=503)
             span.set_attribute("http.response.status_code", 200)
             return web.json_response({"orders": count})
 
     async def _cached(self) -> int | None:
-        with _tracer.start_as_current_span("GET orders", kind=SpanKind.CLIENT, attributes={"db.system.name": "redis"}):
-            try:
+        try:
+            with _calling("GET orders", self._cache_span):
                 found = await self._cache.get("orders")
-            except (RedisError, OSError):
-                trace.get_current_span().set_status(Status(StatusCode.ERROR))
-                return None
+        except (RedisError, OSError) as error:
+            trace.get_current_span().record_exception(error)
+            return None
         return None if found is None else int(found)
 
     async def _count(self) -> int:
-        attributes = {"db.system.name": "postgresql", "db.collection.name": "orders"}
-        with _tracer.start_as_current_span("SELECT orders", kind=SpanKind.CLIENT, attributes=attributes):
+        with _calling("SELECT orders", self._database_span):
             assert self._pool is not None  # noqa: S101 - `running` opened it before the first request
             count = int(await self._pool.fetchval("select count(*) from orders"))
         with suppress(RedisError, OSError):
@@ -130,6 +133,17 @@ class Shop:
         """Unmap what is held: unlike freed heap, it leaves the process at once."""
         while self._held:
             self._held.pop().close()
+
+
+def _peer(url: str) -> dict[str, str | int]:
+    """The attributes of who is called."""
+    parts = urlsplit(url)
+    return {"server.address": parts.hostname or "", "server.port": parts.port or 0}
+
+
+def _calling(name: str, attributes: Mapping[str, str | int]) -> AbstractContextManager[Span]:
+    """The span of one call. Its exception is recorded once: in the span of the request, which catches it."""
+    return _tracer.start_as_current_span(name, kind=SpanKind.CLIENT, attributes=attributes, record_exception=False)
 
 
 def application(shop: Shop) -> web.Application:

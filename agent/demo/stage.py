@@ -155,7 +155,8 @@ class Stage:
         if self.alertmanager is not None:
             receivers["alertmanager"] = {"type": "alertmanager", "urls": f"[{self.alertmanager.url}]"}
         peers = [each.outrider.url for each in self.replicas]
-        return files.demo_file(replica.ports, files.process_name(replica.service.port), urls, receivers, peers)
+        process, state_dir = files.process_name(replica.service.port), replica.outrider.folder
+        return files.demo_file(replica.ports, process, state_dir, urls, receivers, peers)
 
     def addresses(self) -> dict[str, str]:
         """Name -> base URL of everything that runs."""

@@ -61,8 +61,6 @@ class OtlpGrpc:
         self._seconds = message_seconds
         self._patience = patience
         self._access = Access(receive.token)
-        # How large a message is shows when it is there, so while it is read it counts as the largest.
-        self._turn = asyncio.Semaphore(max(1, min(8, budget.capacity // limits.max_body)))
         self._calls = 0
         self._taking: set[asyncio.Task[Taken]] = set()
         self._log = SparingLog(logging.getLogger(__name__))
@@ -71,6 +69,8 @@ class OtlpGrpc:
     def change(self, limits: Limits, receive: Receive) -> None:
         """Put other settings in force, from the next call on."""
         self.max_body = limits.max_body
+        # How large a message is shows when it is there, so while it is read it counts as the largest.
+        self._turn = asyncio.Semaphore(max(1, min(8, limits.memory // limits.max_body)))
         self._access.rotate(receive.token)
         self._passed = frozenset(name.lower() for name in (*receive.pass_headers, HOPS))
 

@@ -1,6 +1,7 @@
 """One destination: a sender, and a lane for each signal that goes there."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 
 from agent.relay.entry import Signal
@@ -10,6 +11,8 @@ from agent.relay.settings import Settings
 from exporters.base import SpanSender
 
 __all__ = ["Destination", "Settings"]
+
+_logger = logging.getLogger(__name__)
 
 
 class Destination:
@@ -41,5 +44,8 @@ class Destination:
             lane.hurry()
 
     async def aclose(self) -> None:
-        """Close the sender. Safe twice."""
-        await self._sender.aclose()
+        """Close the sender. Safe twice; what a plug-in raises then is told, and stops nobody."""
+        try:
+            await self._sender.aclose()
+        except Exception:
+            _logger.exception("the sender to %s could not be closed", self.name)

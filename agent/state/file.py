@@ -17,7 +17,7 @@ PAGE = 4096
 RESERVE = 1 << 20  #: bytes of the disk that stay free: what is settled must be written even when nothing else fits
 _AMPLE = 64 << 20  # bytes with which nothing that is written at once can be too much
 _FRAME = PAGE + 24  # a page in the log has a header
-_LOOK = 1.0  # seconds between two looks at what changes seldom
+_LOOK = 1.0  # seconds between two looks at how much room there is
 _PRAGMAS = (
     f"page_size = {PAGE}",
     "auto_vacuum = INCREMENTAL",
@@ -49,7 +49,7 @@ class File:
         # Ours alone from its first byte on; the log and its index take their mode from it.
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._place = self._path.stat().st_ino
-        self._there, self._looked_at, self._free = True, 0.0, free_bytes(folder)
+        self._looked_at, self._free = 0.0, free_bytes(folder)
         self.db = sqlite3.connect(self._path, isolation_level=None, timeout=0.2)
         try:
             self.begun = _prepare(self.db, schemas, host=host)
@@ -70,16 +70,14 @@ class File:
         os.close(self._index)
 
     def there(self) -> bool:
-        """Whether the file still has its name, a second ago: what is written to a removed one is lost."""
+        """Whether the file still has its name: what is written to a removed one is lost."""
         now = time.monotonic()
-        if now - self._looked_at >= _LOOK:
-            self._looked_at = now
-            try:
-                self._free = free_bytes(self._folder)
-                self._there = self._path.stat().st_ino == self._place
-            except FileNotFoundError:
-                self._there = False
-        return self._there
+        try:
+            if now - self._looked_at >= _LOOK:
+                self._free, self._looked_at = free_bytes(self._folder), now
+            return self._path.stat().st_ino == self._place
+        except FileNotFoundError:
+            return False
 
     def log_bytes(self) -> int:
         """What is in the log and not yet in the file."""

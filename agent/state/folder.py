@@ -19,8 +19,11 @@ class Lock:
     """Held by one agent at a time; the kernel lets it go when the process ends, however it ends."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder where it is missing, and take it. Raises StateError, OSError."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Make the folder where it is missing, and take it. Raises StateError, OSError.
+
+        Not those above it: where they are missing too, a volume is not there, and nothing would last.
+        """
+        folder.mkdir(mode=0o700, exist_ok=True)
         self._file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -35,7 +38,7 @@ class Lock:
     def there(self, folder: Path) -> bool:
         """Whether it still has its name: of a folder that was removed it locks nothing. Raises OSError."""
         try:
-            return os.path.samestat(os.fstat(self._file), os.stat(folder / LOCK))
+            return os.path.samestat(os.fstat(self._file), (folder / LOCK).stat())
         except FileNotFoundError:
             return False
 

@@ -93,7 +93,7 @@ def test_the_upstream(environment, variable):
     ],
 )
 def test_the_upstream_is_spoken_to_as_it_wants(environment, kind):
-    """gRPC where the service's exporter was told so, or where the port is gRPC's."""
+    """By gRPC where the service's exporter was told so, or where the port is that of gRPC."""
     _, config = found(environment)
     assert config.traces.forward["upstream"].type == kind
 

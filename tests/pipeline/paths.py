@@ -14,6 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as text
 
 from agent.demo.servers import free_port
+from tests.pipeline.bodies import requests_of
 from tests.pipeline.ends import HOST, PROTOBUF, body_of
 from tests.running import PATIENCE, ROOT, Agent, agent
 
@@ -99,6 +100,12 @@ def send(running: Agent, ids: range, padding: int = 200, **headers: str) -> set[
     status, said = post(running.otlp, body_of(ids, padding), **headers)
     assert status == 200, said
     return set(ids)
+
+
+def requests(running: Agent, ok: int, errors: int = 0, first: int = 1, **more: float) -> None:
+    """Server spans, so many good ones and so many that failed, which must be taken."""
+    status, said = post(running.otlp, requests_of(range(first, first + ok + errors), errors=errors, **more))
+    assert status == 200, said
 
 
 def again(running: Agent, *options: str) -> None:

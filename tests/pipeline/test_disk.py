@@ -10,7 +10,7 @@ import pytest
 
 from tests.agent.relay.disks import small_disk
 from tests.agent.upstream import Reply
-from tests.pipeline.ends import Collector, Sender
+from tests.pipeline.ends import Collector, Sender, body_of
 from tests.pipeline.paths import (
     again,
     file_of,
@@ -34,10 +34,7 @@ GROUPS = Path("/sys/fs/cgroup/memory")
 @contextlib.contextmanager
 def memory_group(name, limit):
     """A memory group below our own with a limit; yields its folder."""
-    own = next(line.split(":", 2)[2].strip() for line in Path("/proc/self/cgroup").open() if ":memory:" in line)
-    group = GROUPS / own.lstrip("/") / name
-    if not group.parent.is_dir():
-        group = GROUPS / name
+    group = GROUPS / name
     try:
         group.mkdir()
         (group / "memory.limit_in_bytes").write_text(str(limit))
@@ -63,9 +60,9 @@ def test_a_small_container_outlives_a_long_outage(tmp_path):
         with serving(file_of({"gateway": gateway.port}, tmp_path)) as running:
             (group / "cgroup.procs").write_text(str(running.process.pid))
             with Sender(running.otlp, spans=500, rate=20) as sender:
-                running.wait(lambda: sender.sent >= 100_000, "half of it")
+                running.wait(lambda: sender.sent >= 60_000, "half of it")
                 half = running.rss
-                running.wait(lambda: sender.sent >= 200_000, "all of it")
+                running.wait(lambda: sender.sent >= 120_000, "all of it")
                 assert running.rss < min(90 * MIB, half + 12 * MIB)
             assert len(sender.acknowledged) == sender.sent
             assert "oom_kill 0" in (group / "memory.oom_control").read_text()
@@ -87,8 +84,10 @@ def test_a_full_disk_is_served_from_memory_until_there_is_room(tmp_path):
             with contextlib.suppress(OSError):
                 (folder / "filler").write_bytes(bytes(8 * MIB))
             running.wait(
-                lambda: sent.update(send(running, range(len(sent) + 1, len(sent) + 101)))
-                or page(running).total("state_degraded"),
+                lambda: (
+                    sent.update(send(running, range(len(sent) + 1, len(sent) + 101)))
+                    or page(running).total("state_degraded")
+                ),
                 "a degraded state",
             )
             sent |= send(running, range(100_001, 100_501))
@@ -121,7 +120,7 @@ def test_memory_refuses_when_the_disk_is_full_and_so_is_it(tmp_path):
             taken, refused = set(), 0
             for first in range(1, 20_000, 100):
                 ids = range(first, first + 100)
-                status, _ = post(running.otlp, _body(ids))
+                status, _ = post(running.otlp, body_of(ids))
                 assert status in {200, 503}
                 taken |= set(ids) if status == 200 else set()
                 refused += status == 503
@@ -132,12 +131,6 @@ def test_memory_refuses_when_the_disk_is_full_and_so_is_it(tmp_path):
             settled(running)
             assert gateway.delivered().keys() == taken
             assert send(running, range(50_001, 50_011))  # and there is room again
-
-
-def _body(ids):
-    from tests.pipeline.ends import body_of
-
-    return body_of(ids)
 
 
 @pytest.mark.case("F5")

@@ -111,7 +111,7 @@ def _slo(item: Mapping[str, Any]) -> Iterable[str]:
     lasts = item["seconds_to_exhaustion"]
     tone = "bad" if left <= 0 else ""
     return (
-        f"{escape(str(item['name']))}<small>over {escape(seconds(item['window_seconds']))}</small>",
+        f"{escape(item['name'])}<small>{escape(item['sli'])}, over {escape(seconds(item['window_seconds']))}</small>",
         f"{item['objective'] * 100:.6g} %",
         f'<span class="{tone}">{escape(number(left, "ratio"))}</span>',
         escape(number(burn["1h"], "")),
@@ -155,7 +155,7 @@ def _thrown(item: shapes.Thrown, now: datetime) -> Iterable[str]:
         escape(" ".join(filter(None, (item.service, item.route)))),
         escape(number(item.count, "")),
         f"{escape(ago)} ago",
-        escape(item.traces[-1]) if item.traces else '<span class="quiet">not forwarded</span>',
+        f"<code>{escape(item.traces[-1])}</code>" if item.traces else '<span class="quiet">not forwarded</span>',
     )
 
 
@@ -165,20 +165,37 @@ def pipeline(ledger: Mapping[str, Any]) -> str:
     if not destinations:
         empty = "Spans are not forwarded. A destination under <code>traces: forward:</code> starts it."
         return _section("Traces", f'<p class="empty">{empty}</p>')
+    trouble = ledger["storage"]["trouble"]
+    said = (
+        f'<p class="empty bad">What waits is in memory only, until the state folder can be used again: '
+        f"{escape(trouble)}</p>"
+        if trouble
+        else ""
+    )
+    where = "in memory" if trouble or ledger["durability"] == "memory" else "on disk"
     heads = ("Destination", "State", "Delivered", "Queued", "Refused upstream", "Dropped")
-    return _section("Traces", _table(heads, (_destination(*pair) for pair in destinations.items()), "traces"))
+    rows = (_destination(name, counts, where) for name, counts in destinations.items())
+    return _section("Traces", said + _table(heads, rows, "traces"))
 
 
-def _destination(name: str, counts: Mapping[str, Any]) -> Iterable[str]:
+def _destination(name: str, counts: Mapping[str, Any], where: str) -> Iterable[str]:
     trouble = f"<small>{escape(counts['trouble'])}</small>" if counts["trouble"] else ""
     return (
         f"{escape(name)}{trouble}",
         _state("down" if counts["failures"] else "up", counts["state"]),
         number(counts["delivered_spans"], ""),
-        number(counts["queue_spans"], ""),
+        _queued(counts, where),
         _by_reason(counts["rejected_upstream_spans"]),
         _by_reason(counts["dropped_spans"]),
     )
+
+
+def _queued(counts: Mapping[str, Any], where: str) -> str:
+    waiting = number(counts["queue_spans"], "")
+    if not counts["queue_spans"]:
+        return waiting
+    size, age = number(counts["queue_bytes"], "bytes"), seconds(round(counts["queue_oldest_seconds"]))
+    return f"{waiting}<small>{escape(f'{size} {where}, the oldest for {age}')}</small>"
 
 
 def _by_reason(counts: Mapping[str, int]) -> str:

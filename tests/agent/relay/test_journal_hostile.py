@@ -82,6 +82,7 @@ async def test_what_is_held_in_memory_outlives_the_file(tmp_path, monkeypatch, w
             assert time.monotonic() < deadline
             new.append(entry(store))
             await store.append(new[-1], (A,), {"http": 10})
+            await asyncio.sleep(0.005)
         store.settle(A, old, delivered(*old))  # memory had them all the while
         assert await store.flush()
         assert await store.verify() == []

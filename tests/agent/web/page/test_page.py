@@ -25,13 +25,16 @@ READINGS = Measurement(
     )
 )
 SLO = {
-    "name": "orders", "objective": 0.999, "window_seconds": 2592000, "burn_rate": {"5m": 120.0, "1h": 16.7},
+    "name": "orders", "sli": "probe orders-db", "objective": 0.999, "window_seconds": 2592000,
+    "burn_rate": {"5m": 120.0, "1h": 16.7},
     "error_budget_remaining_ratio": 0.31, "seconds_to_exhaustion": 40000,
 }  # fmt: skip
 DESTINATION = {
     "state": "failing", "trouble": "connection refused", "failures": 3, "delivered_spans": 12345, "queue_spans": 12,
-    "rejected_upstream_spans": {}, "dropped_spans": {"shutdown": 2, "full": 1},
+    "queue_bytes": 2048, "queue_oldest_seconds": 61.2, "rejected_upstream_spans": {},
+    "dropped_spans": {"shutdown": 2, "full": 1},
 }  # fmt: skip
+PIPELINE = {"durability": "process", "storage": {"trouble": ""}, "destinations": {"gateway": DESTINATION}}
 
 
 async def html(admin):
@@ -125,13 +128,27 @@ async def test_objectives_alerts_and_traces(admin, world):
     }  # fmt: skip
     world.answers["slos"] = [SLO, SLO | {"name": "spent", "error_budget_remaining_ratio": -0.2}]
     world.answers["alerts"] = [alert, alert | {"state": "pending", "annotations": {}}]
-    world.answers["pipeline"] = {"destinations": {"gateway": DESTINATION}}
+    world.answers["pipeline"] = PIPELINE
     said = words(await html(admin))
-    assert "orders over 30 d 99.9 % 31 % 16.7 120 11 h 7 min" in said
-    assert "spent over 30 d 99.9 % -20 % 16.7 120 spent" in said
+    assert "orders probe orders-db, over 30 d 99.9 % 31 % 16.7 120 11 h 7 min" in said
+    assert "spent probe orders-db, over 30 d 99.9 % -20 % 16.7 120 spent" in said
     assert "orders ErrorBudgetBurn firing page 2 min 10 s burns 120x runbook" in said
     assert "pending page 2 min 10 s" in said
-    assert "gateway connection refused failing 12,345 12 0 3 shutdown, full" in said
+    queued = "12 2 KiB on disk, the oldest for 1 min 1 s"
+    assert f"gateway connection refused failing 12,345 {queued} 0 3 shutdown, full" in said
+
+
+async def test_where_spans_wait(admin, world):
+    """With a disk that fails the page says so, and that what waits is in memory; an empty queue is just a 0."""
+    world.answers["pipeline"] = PIPELINE | {"storage": {"trouble": "<b>: No space left on device"}}
+    page = await html(admin)
+    assert "until the state folder can be used again: &lt;b&gt;: No space left on device" in page
+    assert "12 2 KiB in memory, the oldest" in words(page)
+    empty = DESTINATION | {"queue_spans": 0}
+    world.answers["pipeline"] = PIPELINE | {"durability": "memory", "destinations": {"gateway": empty}}
+    said = words(await html(admin))
+    assert "12,345 0 0 3 shutdown" in said
+    assert "state folder" not in said
 
 
 async def test_empty_states(admin, world):
@@ -157,7 +174,7 @@ async def test_in_a_browser(world):
 
     world.down("db", detail=HOSTILE, target=HOSTILE, description=HOSTILE)
     world.answers["slos"] = [SLO]
-    world.answers["pipeline"] = {"destinations": {HOSTILE: DESTINATION}}
+    world.answers["pipeline"] = PIPELINE | {"destinations": {HOSTILE: DESTINATION}}
     said = []
     async with (
         listeners.admin(world.desk(), ListenAddress("127.0.0.1", 0)) as listener,
