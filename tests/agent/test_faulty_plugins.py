@@ -168,7 +168,7 @@ def test_a_second_signal_ends_a_flush(orders, tmp_path):
         one.signal(15)
         assert one.process.wait(PATIENCE) == 0
         assert time.monotonic() - began < 3
-        assert "dropped 1 at the end" in one.log.read_text()
+        assert "dropped 1, kept on disk 0" in one.log.read_text()
 
 
 def test_a_plugin_that_cannot_be_made_is_one_line(orders):
