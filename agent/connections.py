@@ -91,7 +91,7 @@ class _Connection(web.RequestHandler):
         self._head, self._end, self._taking = 0, b"", False
 
     def _rest(self, data: bytes) -> None:
-        """More of a body. aiohttp throws it away once the listener closes, though it lets the answer come to its end."""
+        """More of a body. aiohttp throws it away once the listener closes, though it lets the answer end."""
         closing = self._close, self._force_close
         self._close = self._force_close = False
         super().data_received(data)

@@ -5,6 +5,7 @@ python -m bench.cpu FILE OUT    the agent of this file; sampled from the first S
 
 import asyncio
 import json
+import math
 import os
 import signal
 import sys
@@ -24,9 +25,14 @@ from bench.subjects import measured
 
 ROOT = Path(__file__).parent.parent
 EVERY = 0.001  # CPU seconds between two samples; the kernel may round it up
-REQUESTS = 20_000
 PROBE = "probes: {memory: {type: memory}}"
 TOP = 15
+#: By name: durability, requests, and how many a second.
+PLAYS = {
+    "memory, full speed": ("memory", 20_000, math.inf),
+    "process, full speed": ("process", 20_000, math.inf),
+    "process, 10,000 spans a second": ("process", 3_000, 100),
+}
 #: What stands in a file's path, and the room that is: the first that fits, from the innermost frame outwards.
 ROOMS = (
     ("/agent/receiver/validate.py", "receiver: validate"),
@@ -117,37 +123,38 @@ class Sampled(Listening):
         return os.environ | {"PYTHONPATH": str(ROOT)}
 
 
-async def sampled(durability, requests):
-    """CPU seconds by room, and by place, of an agent that forwards so many requests at full speed."""
+async def sampled(durability, requests, rate=math.inf):
+    """CPU seconds by room, and by place, of an agent that forwards so many requests, at most `rate` a second."""
     bodies, upstream = service_bodies(), Upstream()
     async with upstream.listening() as port:
         with pinned(-1), Sampled(port, durability) as subject:
             with measured():
-                await send(subject.port, bodies, max(100, requests // 10))
+                await send(subject.port, bodies, max(100, requests // 10), rate * 10)
                 os.kill(subject.pid, signal.SIGPROF)
-                await send(subject.port, bodies, requests)
+                await send(subject.port, bodies, requests, rate)
                 await settled(upstream, requests * sum(map(len, bodies)) / len(bodies))
             await asyncio.to_thread(subject.stop)
             found = json.loads(subject.out.read_text())
     return found["rooms"], found["places"]
 
 
-def tables(*, quick=False, durabilities=("memory", "process")):
-    """Two Markdown tables: the share of each room by durability; and the dearest places of the first."""
-    requests = REQUESTS // 20 if quick else REQUESTS
-    found = {each: uvloop.run(sampled(each, requests)) for each in durabilities}
-    spans = requests * SPANS
-    yield f"| room | {' | '.join(f'{each}, us a span' for each in found)} | share of {durabilities[0]} |"
-    yield "|---|" + "---|" * (len(found) + 1)
-    whole = sum(found[durabilities[0]][0].values())
-    rooms = Counter()
-    for seconds, _ in found.values():
-        rooms.update(seconds)
-    for room, _ in rooms.most_common():
-        cells = [f"{seconds.get(room, 0) / spans * 1e6:.3f}" for seconds, _ in found.values()]
-        yield f"| {room} | {' | '.join(cells)} | {found[durabilities[0]][0].get(room, 0) / whole:.1%} |"
-    for each, (_, places) in found.items():
-        yield f"\n| place, {each} | share |\n|---|---|"
+def tables(*, quick=False):
+    """In Markdown: what a span costs in each room, by what is played; and the dearest places of each play."""
+    found, scale = {}, 20 if quick else 1
+    for what, (durability, requests, rate) in PLAYS.items():
+        rooms, places = uvloop.run(sampled(durability, requests // scale, rate))
+        spans = requests // scale * SPANS
+        found[what] = {room: spent / spans * 1e6 for room, spent in rooms.items()}, places
+    yield f"| room: us a span | {' | '.join(found)} |"
+    yield "|---|" + "---|" * len(found)
+    for room in sorted({room for rooms, _ in found.values() for room in rooms}):
+        cells = (
+            f"{rooms.get(room, 0):.2f} ({rooms.get(room, 0) / sum(rooms.values()):.0%})" for rooms, _ in found.values()
+        )
+        yield f"| {room} | {' | '.join(cells)} |"
+    yield f"| all | {' | '.join(f'{sum(rooms.values()):.2f}' for rooms, _ in found.values())} |"
+    for what, (_, places) in found.items():
+        yield f"\n| place: {what} | share |\n|---|---|"
         for place, spent in Counter(places).most_common(TOP):
             yield f"| {place} | {spent / sum(places.values()):.1%} |"
 

@@ -143,8 +143,8 @@ class Screen:
         ledger = seen.ledger
         grid.add_row("spans", _books(ledger))
         if ledger.trouble:
-            waits = f"{units.number(ledger.bytes, 'bytes')} wait {ledger.where}"
-            grid.add_row("upstream", Text(f"{ledger.trouble}; {waits}", style="yellow"))
+            waits = f"{units.number(ledger.bytes, 'bytes')} {ledger.where}"
+            grid.add_row("upstream", Text(f"{waits}; {ledger.trouble}", style="yellow"))
         for slo in seen.slos:
             spent = f"{slo.budget:.1%} of the budget left, burning {slo.burning:.1f}x"
             grid.add_row("objective", Text(f"{slo.name} {slo.objective:.2%}: {spent}"))

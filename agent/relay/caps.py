@@ -109,7 +109,7 @@ class Caps:
                 break
             if not any(entry.seq in account.queue.wire for account in self._ledger.lanes.values()):
                 found.append(entry)
-                excess -= len(entry.body)
+                excess -= entry.size
         for key in self._ledger.lanes:
             self.drop(key, found, "queue_full")
         return bool(found)

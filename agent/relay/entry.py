@@ -10,6 +10,14 @@ HOPS = "outrider-hops"  #: how many Outriders a request came through; one of the
 MAX_HOPS = 8  #: with more it goes round in a circle
 
 
+_FREE = 256  # bytes of headers that cost nothing more: names of tenants, and our own
+
+
+def size_of(body: bytes, headers: Headers) -> int:
+    """Bytes that a request takes, in memory and on disk, beside what every request does."""
+    return len(body) + max(0, sum(len(name) + len(value) for name, value in headers) - _FREE)
+
+
 class Signal(StrEnum):
     """What OTLP carries. The values are the last part of its HTTP paths."""
 
@@ -31,3 +39,8 @@ class Entry(NamedTuple):
     items: int
     at: float
     headers: Headers = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return size_of(self.body, self.headers)

@@ -1,9 +1,8 @@
 """The relay's memory that outlives the process: what was accepted is in the state folder until every lane settled it.
 
-Everything that changes while the thread writes goes into the next transaction, so one loop turn of many requests costs
-one. What a lane has accepted is not counted here but follows: it is what was settled and what is still owed on disk. So
-the books in the file balance at every instant, also when a disk fails and entries wait in memory; these are no part of
-the file's books until they are in it, or until they are settled.
+What changes while the thread writes goes into the next transaction, so one loop turn of many requests costs one. What a
+lane has accepted is not counted here but follows: it is what was settled and what is still owed on disk. So the books
+in the file balance at every instant, also when a disk fails and entries wait in memory: these are no part of them yet.
 """
 
 import asyncio
@@ -33,6 +32,7 @@ class Settings:
     """Code-only. Times in seconds."""
 
     grace: float = 3600.0  #: that a lane is kept after the configuration stopped naming it
+    company: float = 0.003  #: that a request waits for others where the last transaction is younger than that
     settle: float = 0.02  #: that settled entries wait for company; after a crash they are sent again
     retry: float = 1.0  #: between two attempts to write what could not be written
     patience: float = 2.0  #: that a sender waits for a disk before memory has to do
@@ -57,6 +57,7 @@ class Journal:
         self._cautious = False  # the last attempt failed
         self._hangs = False  # it has not come back
         self._wake = asyncio.Event()
+        self._ended = 0.0  # the last transaction
         self._timers: dict[float, asyncio.TimerHandle] = {}
         self._turns: deque[asyncio.Future[None]] = deque()  # who waits for the end of a turn
         self._task: asyncio.Task[None] | None = None
@@ -74,10 +75,8 @@ class Journal:
     async def open(self, lanes: Iterable[LaneKey]) -> None:
         """Find what an earlier process left. `lanes`: those of the configuration; others are kept for the grace."""
         keys = list(lanes)
-        try:
+        with contextlib.suppress(StateError):  # `_find` says it
             await self._leave(keys)
-        except StateError as error:
-            _logger.debug("lanes that are gone cannot be marked now: %s", error)
         try:
             await self._find()
         except StateError as error:
@@ -104,6 +103,11 @@ class Journal:
         waiting.future = asyncio.get_running_loop().create_future()
         self._wake.set()
         return await waiting.future
+
+    def receive(self, signal: Signal, transport: str, items: int) -> None:
+        """Count items that are in no entry."""
+        self._pending.receive(signal, transport, items)
+        self._wake_in(self._settings.settle)
 
     def settle(self, lane: LaneKey, entries: Sequence[Entry], deltas: Deltas) -> None:
         """These are no longer owed by this lane, and its account grows by `deltas`."""
@@ -197,13 +201,20 @@ class Journal:
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
+            if self._rushed():  # what comes in the meantime goes along: a transaction costs as much as many rows
+                await asyncio.sleep(self._settings.company)
             self._wake.clear()
             await self._turn()
+            self._ended = asyncio.get_running_loop().time()
             self._release()
             if self._cautious:
                 self._wake_in(self._settings.retry)
             elif self._pending.waiting:
                 self._wake.set()
+
+    def _rushed(self) -> bool:
+        """Whether transactions follow each other so closely that waiting for company pays."""
+        return asyncio.get_running_loop().time() - self._ended < self._settings.company
 
     async def _turn(self) -> None:
         """Write once; whatever happens, nothing is lost from memory."""
@@ -239,7 +250,7 @@ class Journal:
         """Runs in the thread."""
         if generation != self._database.generation:
             raise StateError(f"{self._database.folder}: the file was begun anew")
-        size = sum(len(entry.body) for entry, _ in batch.entries)
+        size = sum(entry.size for entry, _ in batch.entries)
         if not self._database.room_for(size) and batch.entries:
             raise StateError(self._database.trouble)
         return tables.apply(db, batch)

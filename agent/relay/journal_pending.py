@@ -116,6 +116,11 @@ class Pending:
         waiting = self.waiting[entry.seq] = Waiting(entry, {self.shelf(key) for key in lanes}, received)
         return waiting
 
+    def receive(self, signal: Signal, transport: str, items: int) -> None:
+        """So many more items came; fewer where it is less than 0."""
+        self.received[signal, transport] += items
+        self._receivers.add((signal, transport))
+
     def settle(self, key: LaneKey, entries: Iterable[Entry], deltas: Deltas) -> None:
         """A lane owes these no longer. What was never written never will be, but for the numbers."""
         shelf = self.shelf(key)
@@ -175,10 +180,10 @@ class Pending:
         for waiting in self.waiting.values():
             if limit <= 0:
                 break
-            limit -= len(waiting.entry.body)
+            limit -= waiting.entry.size
             entries.append(waiting)
             waiting.flying = tuple(waiting.shelves)
-            self.bytes += len(waiting.entry.body)
+            self.bytes += waiting.entry.size
             self._receive(waiting, 1)
             for shelf in waiting.flying:
                 shelf.items += waiting.entry.items
@@ -217,7 +222,7 @@ class Pending:
 
     def _unload(self, waiting: Waiting) -> None:
         entry = waiting.entry
-        self.bytes -= len(entry.body)
+        self.bytes -= entry.size
         self._receive(waiting, -1)
         for shelf in waiting.flying:
             if shelf in waiting.shelves:
@@ -238,10 +243,8 @@ class Pending:
             waiting.tell(safe=False)
 
     def _receive(self, waiting: Waiting, sign: int) -> None:
-        signal = waiting.entry.signal
         for transport, number in waiting.received.items():
-            self.received[signal, transport] += sign * number
-            self._receivers.add((signal, transport))
+            self.receive(waiting.entry.signal, transport, sign * number)
 
     def restore(self, found: Found) -> None:
         """What the file holds, when it is read for the first time; this process may have begun without it."""

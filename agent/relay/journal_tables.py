@@ -84,7 +84,7 @@ def apply(db: sqlite3.Connection, batch: Batch) -> int:
         db.execute("DELETE FROM requests WHERE seq >= ?", (batch.unsure,))
     _insert(db, "OR REPLACE INTO lanes", batch.lanes)
     _insert(db, "INTO requests", [_row(entry) for entry, _ in batch.entries])
-    _insert(db, "INTO owed", [(e.seq, lane, e.items, len(e.body)) for e, lanes in batch.entries for lane in lanes])
+    _insert(db, "INTO owed", [(e.seq, lane, e.items, e.size) for e, lanes in batch.entries for lane in lanes])
     gone: set[int] = set()
     for lane, seqs in batch.settled.items():
         db.execute("DELETE FROM owed WHERE lane = ? AND seq IN (SELECT value FROM json_each(?))", (lane, str(seqs)))
@@ -164,7 +164,7 @@ def read(db: sqlite3.Connection, lane: int, after: int, before: int, limit: int)
     entries, size = [], 0
     for row in rows:
         entries.append(_entry(*row))
-        size += len(entries[-1].body)
+        size += entries[-1].size
         if size >= limit:
             break
     rows.close()
@@ -237,7 +237,7 @@ def _bound_quarantine(db: sqlite3.Connection) -> None:
 
 def _row(entry: Entry) -> tuple[object, ...]:
     headers = json.dumps(entry.headers) if entry.headers else ""
-    return entry.seq, entry.signal.value, entry.at, entry.items, len(entry.body), headers, entry.body
+    return entry.seq, entry.signal.value, entry.at, entry.items, entry.size, headers, entry.body
 
 
 def _entry(seq: int, signal: str, body: bytes, items: int, at: float, headers: str) -> Entry:

@@ -72,7 +72,7 @@ class Lane:
             if not self.queue.backlog and not self.breaker.hurried.is_set():
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._settings.linger):
-                        await self.queue.reached(self._merge_bytes)
+                        await self.queue.reached(self._brisk_bytes)
             await self._deliver(await self._next())
 
     def hurry(self) -> None:
@@ -89,6 +89,12 @@ class Lane:
     def _merge_bytes(self) -> int:
         return min(self._most, self.account.learnt or self._most)
 
+    @property
+    def _brisk_bytes(self) -> int:
+        """For a request while the upstream keeps up: a larger one costs more in fresh memory than it saves."""
+        most = self._merge_bytes
+        return most if self.queue.bytes > most else min(most, self._settings.brisk_bytes)
+
     # -- what is next --------------------------------------------------------------------------------------------------
 
     async def _next(self) -> list[Entry]:
@@ -100,7 +106,7 @@ class Lane:
                 await self._read_back()
                 if batch := queue.head_read(self._merge_bytes):
                     return batch
-        if batch := queue.head(self._merge_bytes):
+        if batch := queue.head(self._brisk_bytes):
             return batch
         if queue.backlog:
             await self._missing()

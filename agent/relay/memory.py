@@ -35,7 +35,7 @@ class Memory:
         self._held[entry.seq] = entry
         if owners > 1:
             self._owners[entry.seq] = owners
-        self.bytes += len(entry.body)
+        self.bytes += entry.size
 
     def release(self, seq: int) -> None:
         """One lane less holds it."""
@@ -50,7 +50,7 @@ class Memory:
         entry = self._held.pop(seq, None)
         self._owners.pop(seq, None)
         if entry is not None:
-            self.bytes -= len(entry.body)
+            self.bytes -= entry.size
 
     def oldest(self) -> Entry | None:
         """The first that would leave."""

@@ -89,7 +89,7 @@ class Queue:
         """The newest one. The caller counts it in the memory."""
         self._live[entry.seq] = entry
         self.items += entry.items
-        self._live_bytes += len(entry.body)
+        self._live_bytes += entry.size
         self.empty.clear()
         if self._live_bytes >= self._wanted:
             self._arrival.set()
@@ -108,9 +108,9 @@ class Queue:
     def read(self, entries: Iterable[Entry]) -> None:
         """These, the oldest of what was unread, were read back."""
         for entry in entries:
-            self._unread_less(len(entry.body))
+            self._unread_less(entry.size)
             self._ahead[entry.seq] = entry
-            self._ahead_bytes += len(entry.body)
+            self._ahead_bytes += entry.size
             self.cursor = entry.seq
         if self._ahead:
             self._backlog_at = next(iter(self._ahead.values())).at
@@ -121,7 +121,7 @@ class Queue:
             return
         if not self.backlog:
             self._backlog_at = entry.at
-        self._live_bytes -= len(entry.body)
+        self._live_bytes -= entry.size
         self._unread_more(entry)
         self.backlog_items += entry.items
 
@@ -162,9 +162,9 @@ class Queue:
         for entry in entries:
             if self._live.pop(entry.seq, None) is not None:
                 self._memory.release(entry.seq)
-                self._live_bytes -= len(entry.body)
+                self._live_bytes -= entry.size
             elif self._ahead.pop(entry.seq, None) is not None:
-                self._ahead_bytes -= len(entry.body)
+                self._ahead_bytes -= entry.size
                 self.backlog_items -= entry.items
                 self._backlog_at = entry.at
             else:
@@ -251,7 +251,7 @@ class Queue:
 
     def _unread_more(self, entry: Entry) -> None:
         self._unread += 1
-        self._unread_bytes += len(entry.body)
+        self._unread_bytes += entry.size
 
     def _unread_less(self, size: int) -> None:
         self._unread = max(0, self._unread - 1)

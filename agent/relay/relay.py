@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from agent.relay.caps import Caps
 from agent.relay.destination import Destination
-from agent.relay.entry import Entry, Headers, Signal
+from agent.relay.entry import Entry, Headers, Signal, size_of
 from agent.relay.lane import Lane
 from agent.relay.ledger import Ledger
 from agent.relay.memory import OVERHEAD, Memory
@@ -71,7 +71,6 @@ class Relay:
         self._roster = Roster(self.ledger, self.memory, self.store, self._caps, self._settings.grace, clock, wall)
         self._stopping = False
         self._ended = False
-        self._unsaid: dict[tuple[Signal, str], int] = {}  # received and sampled out: for the store, with the next entry
         for name, sender in senders.items():
             self.add(name, sender)
 
@@ -145,21 +144,17 @@ class Relay:
         It is then as safe as the store can make it now. `sampled`: items that were received and left out of the body.
         Raises Refused, and then no destination has it.
         """
-        refusal = self._refusal(signal, len(body), items)
+        size = size_of(body, headers)
+        refusal = self._refusal(signal, size, items)
         if refusal == "queue_full" and self._caps.on_disk:
-            refusal = await self._refusal_in_time(signal, len(body), items)
+            refusal = await self._refusal_in_time(signal, size, items)
         if refusal:
             self.ledger.incoming[signal].refused[refusal] += items + sampled
             raise Refused(refusal)
-        received = items + sampled
-        self.ledger.incoming[signal].received[transport] += received
+        self.ledger.incoming[signal].received[transport] += items + sampled
         if sampled:
-            self._leave_out(signal, sampled)
-        if self._unsaid:
-            received += self._unsaid.pop((signal, transport), 0)
+            self._leave_out(signal, transport, sampled)
         if not items:
-            if received:
-                self._unsaid[signal, transport] = received
             return  # an empty envelope is a success, and nobody's business
         store, owners = self.store, self._roster.owners[signal]
         entry = Entry(store.next_seq, signal, body, items, self._wall(), headers)
@@ -170,7 +165,7 @@ class Relay:
             account.accepted += items
             account.queue.put(entry)
         if store.durable:
-            await store.append(entry, owners, {transport: received})
+            await store.append(entry, owners, {transport: items})
             if store.bytes > self.limits.disk:
                 self._caps.wanted.set()
 
@@ -198,8 +193,9 @@ class Relay:
     def _most_on_disk(self) -> int:
         return self.limits.disk * (_BEYOND + 1) // _BEYOND if self._caps.drops_disk else self.limits.disk
 
-    def _leave_out(self, signal: Signal, sampled: int) -> None:
+    def _leave_out(self, signal: Signal, transport: str, sampled: int) -> None:
         """Book what sampling left out."""
+        self.store.receive(signal, transport, sampled)
         deltas = {("accepted", ""): sampled, ("dropped", "sampled"): sampled}
         for key in self._roster.owners[signal]:
             self.ledger.lanes[key].book(deltas)

@@ -23,14 +23,16 @@ class Limits:
 class Settings:
     """How lanes work.
 
-    `merge_bytes`: size of a merged request; below the 4 MiB at which gRPC receivers refuse for good. `linger`: seconds
-    to wait for more to merge with; a request costs as much CPU as some hundred spans. `read_bytes`: read back from disk
-    at once, for each lane beside what memory may hold. `tidy`: seconds between two looks at the limits. `grace`:
-    seconds for which a removed destination may come back to what it was owed on disk.
+    `merge_bytes`: size of a merged request; below the 4 MiB at which gRPC receivers refuse for good. `brisk_bytes`: its
+    size while less than that waits, since pages of memory that were just used are cheaper than fresh ones. `linger`:
+    seconds to wait for more to merge with; a request costs as much CPU as some hundred spans. `read_bytes`: read back
+    from disk at once, for each lane beside what memory may hold. `tidy`: seconds between two looks at the limits.
+    `grace`: seconds for which a removed destination may come back to what it was owed on disk.
     """
 
     merge_bytes: int = 3_670_016  # 3.5 MiB
     linger: float = 0.1
+    brisk_bytes: int = 512 * 1024
     read_bytes: int = MIB
     tidy: float = 5.0
     grace: float = 3600.0

@@ -48,6 +48,9 @@ class Store(Protocol):
         is possible again, unless it was settled by then. The accounts' `accepted` grow with the entry.
         """
 
+    def receive(self, signal: Signal, transport: str, items: int) -> None:
+        """Count items that are in no entry; written with what is settled in the same turn of the loop."""
+
     def settle(self, lane: LaneKey, entries: Sequence[Entry], deltas: Deltas) -> None:
         """This lane owes these no longer, and its account grows by `deltas`; written soon, in one transaction."""
 
@@ -92,6 +95,9 @@ class NoStore:
     async def append(self, entry: Entry, lanes: Sequence[LaneKey], received: Mapping[str, int]) -> bool:
         """Nothing is written, and nothing is promised."""
         return False
+
+    def receive(self, signal: Signal, transport: str, items: int) -> None:
+        """Nothing is remembered."""
 
     def settle(self, lane: LaneKey, entries: Sequence[Entry], deltas: Deltas) -> None:
         """Nothing is remembered."""

@@ -236,7 +236,8 @@ class Writer:
             if self._file is file and file.loose_pages():
                 file.give_back(self._settings.pages)
                 return 0.02
-        return self._settings.idle if self._file is file and file.log_bytes() else None
+            log = file.log_bytes() if self._file is file else 0
+        return self._settings.idle if log else None
 
 
 def _probe(db: sqlite3.Connection) -> None:

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from config.net.headers import header_problems
+from config.net.headers import header_problems, hidden, secrets_of
 from config.net.resolve import resolve
-from config.net.text import clean
+from config.net.text import clean, clean_bytes
 from config.net.tls import TlsFileError, TlsOptions, client_context
 from config.options import Options
 from config.types import Duration, HostPort, Secret, Url
@@ -130,6 +130,7 @@ class OtlpGrpcSender:
         #: Bytes of a merged request. gRPC compresses in the loop's thread, so what is compressed should be short.
         self.merge_bytes = 256 * 1024 if options.compressed else None
         self._place = HostPort(options.endpoint.host, options.endpoint.port or PORT)
+        self._secrets = secrets_of(options.headers)
         self._metadata = {name.lower(): value.reveal() for name, value in options.headers.items()}
         self._connecting = asyncio.Lock()
         self._library: Any = None
@@ -154,7 +155,7 @@ class OtlpGrpcSender:
             raise Retryable("tls", clean(str(error))) from error
         except OSError as error:
             raise Retryable("dns", f"{self._place.host} cannot be found: {error.strerror or error}") from error
-        return accepted(answer)
+        return accepted(hidden(answer, self._secrets))
 
     async def aclose(self) -> None:
         """Close the connection. Safe twice."""
@@ -182,7 +183,8 @@ class OtlpGrpcSender:
         if not failed.answered and failed.code in {"UNAVAILABLE", "UNKNOWN", "INTERNAL"}:
             return Retryable(_phase(failed.detail), clean(f"{self._place} cannot be reached: {failed.detail}"))
         after = retryinfo.in_metadata(failed.trailing)
-        detail = f"the upstream answered {failed.code}" + (f": {clean(failed.detail)}" if failed.detail else "")
+        said = clean_bytes(hidden(failed.detail.encode("utf-8", "replace"), self._secrets))
+        detail = f"the upstream answered {failed.code}" + (f": {said}" if said else "")
         if failed.code == "RESOURCE_EXHAUSTED" and after is not None:
             return Retryable("unavailable", detail, after)
         if failed.code in RETRYABLE:

@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 from multidict import CIMultiDict
 
-from config.net.headers import header_problems
+from config.net.headers import header_problems, hidden, secrets_of
 from config.net.http import Client, explain, read_bounded
 from config.net.retry import retry_after
 from config.net.tls import TlsFileError, TlsOptions
@@ -79,6 +79,7 @@ class OtlpHttpSender:
         self.options = options
         self._url = options.endpoint.reveal().rstrip("/") + "/v1/"
         self._headers = CIMultiDict((name, value.reveal()) for name, value in options.headers.items())
+        self._secrets = secrets_of(options.headers)
         self._headers["Content-Type"] = PROTOBUF
         self._headers["Accept-Encoding"] = "gzip"
         if options.compressed:
@@ -108,23 +109,23 @@ class OtlpHttpSender:
         headers.update((*more, ("Content-Length", str(len(body)))))
         async with self._client.post(url, content, headers) as response:
             if not response.ok or response.status >= 300:
-                raise await _refusal(response)
-            return await _acceptance(response)
+                raise await _refusal(response, self._secrets)
+            return await _acceptance(response, self._secrets)
 
 
-async def _acceptance(response: aiohttp.ClientResponse) -> Delivery:
+async def _acceptance(response: aiohttp.ClientResponse, secrets: Sequence[bytes]) -> Delivery:
     """What a 2xx says. Only protobuf can say more than yes; some gateways answer with a text."""
     try:
         body = await read_bounded(response, MAX_ANSWER)
     except (ValueError, LookupError) as error:
         raise Permanent("answer", f"{response.status} with a body that cannot be read: {error}") from error
-    return accepted(body) if response.content_type == PROTOBUF else Delivery()
+    return accepted(hidden(body, secrets)) if response.content_type == PROTOBUF else Delivery()
 
 
-async def _refusal(response: aiohttp.ClientResponse) -> Retryable | Permanent:
+async def _refusal(response: aiohttp.ClientResponse, secrets: Sequence[bytes]) -> Retryable | Permanent:
     """What any other status says. The status decides, so a body that cannot be read does not matter."""
     try:
-        found = said(await read_bounded(response, MAX_ANSWER), response.content_type)
+        found = said(hidden(await read_bounded(response, MAX_ANSWER), secrets), response.content_type)
     except (ValueError, LookupError, aiohttp.ClientError, TimeoutError):
         found = Said()
     detail = f"the upstream answered {response.status}" + (f": {found.message}" if found.message else "")

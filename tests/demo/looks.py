@@ -39,7 +39,15 @@ _UPSTREAM = {
     "rejected_upstream_spans": {"invalid": 4},
     "dropped_spans": {"shutdown": 7},
     "queue_spans": 3,
+    "queue_bytes": 700,
+    "trouble": "",
 }
+_METRICS = """\
+# TYPE outrider_span_requests_total counter
+outrider_span_requests_total{kind="server",route="/orders",service="demo",status="ok"} 480.0
+outrider_span_requests_total{kind="server",route="/orders",service="demo",status="error"} 20.0
+outrider_span_database_requests_total{peer="127.0.0.1:1",status="ok",system="redis"} 500.0
+"""
 
 
 def healthy():
@@ -50,9 +58,29 @@ def healthy():
             "probes": {"probes": _PROBES},
             "slos": {"slos": [_SLO]},
             "alerts": {"alerts": []},
-            "pipeline": {"destinations": {"upstream": _UPSTREAM}},
+            "pipeline": {"durability": "process", "storage_degraded": False, "destinations": {"upstream": _UPSTREAM}},
+            "metrics": _METRICS,
         }
     )
+
+
+def later(found, seconds, *, ok=0, failed=0):
+    """The same so many seconds later, with so many more requests."""
+    found = deepcopy(found)
+    found["status"]["uptime_seconds"] += seconds
+    found["metrics"] = found["metrics"].replace("480.0", f"{480 + ok}.0").replace("20.0", f"{20 + failed}.0")
+    return found
+
+
+def held_up(found):
+    """The same with an upstream that is away."""
+    found = deepcopy(found)
+    found["pipeline"]["destinations"]["upstream"] |= {
+        "trouble": "connect: connection refused",
+        "queue_spans": 300,
+        "queue_bytes": 61440,
+    }
+    return found
 
 
 def broken():

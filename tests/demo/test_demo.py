@@ -14,6 +14,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -108,6 +109,24 @@ def _upstream(admin):
     return _get(f"{admin}/api/v1/pipeline")["destinations"]["upstream"]
 
 
+def _thrown(admin):
+    """The exceptions that spans of the service told of, with their routes."""
+    return {(each["type"], each["route"]) for each in _get(f"{admin}/api/v1/exceptions")["exceptions"]}
+
+
+def _called(public):
+    """The databases that the service called, by its spans."""
+    with urlopen(f"{public}/metrics") as answer:
+        return set(re.findall(r'span_database_requests_total\{.*system="(\w+)"', answer.read().decode()))
+
+
+def _waiting(state_dir):
+    """Spans in the state folder, by the command that people ask."""
+    command = [sys.executable, "-m", "outrider", "queue", "inspect", "--json", "--state-dir", state_dir]
+    done = subprocess.run(command, env=_ENV, capture_output=True, check=True)
+    return sum(each["items"] for each in json.loads(done.stdout)["queues"])
+
+
 def _send_spans(otlp, number):
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(endpoint=f"{otlp}/v1/traces")))
@@ -125,6 +144,7 @@ def test_the_demo_from_start_to_end(tmp_path):
         admin = at["outrider-1-admin"]
         verdict = lambda: _get(f"{admin}/api/v1/status")["verdict"]  # noqa: E731
         state = lambda name: _probes(admin)[name]["state"]  # noqa: E731
+        told = lambda words: words in (tmp_path / "out").read_text()  # noqa: E731
 
         _until(lambda: all(probe["state"] == "up" for probe in _probes(admin).values()))
         assert {probe["type"] for probe in _probes(admin).values()} == {"http", "postgres", "redis", "memory"}
@@ -142,6 +162,8 @@ def test_the_demo_from_start_to_end(tmp_path):
 
         assert demo.order("break", "postgres")[0] == 0
         _until(lambda: state("orders-db") == "down" and verdict()["status"] == "degraded")
+        _until(lambda: ("ConnectionRefusedError", "/orders") in _thrown(admin) and told("requests fail: "))
+        assert _called(at["outrider-1"]) == {"redis", "postgresql"}
 
         # The alert needs half a minute: meanwhile the service and the spans.
         assert demo.order("break", "service")[0] == 0
@@ -152,9 +174,10 @@ def test_the_demo_from_start_to_end(tmp_path):
         _until(lambda: _upstream(admin)["delivered_spans"] == before + 5)
         assert demo.order("break", "upstream")[0] == 0
         _send_spans(at["otlp"], 2)
-        _until(lambda: _upstream(admin)["queue_spans"] == 2)
+        _until(lambda: _upstream(admin)["queue_spans"] == 2 and told("spans wait on disk: "))
+        assert _waiting(demo.home / "outrider-1") == 2
         assert demo.order("mend", "upstream")[0] == 0
-        _until(lambda: _upstream(admin)["delivered_spans"] == before + 7)
+        _until(lambda: _upstream(admin)["delivered_spans"] == before + 7 and told("spans arrive again: "))
         assert demo.order("mend", "service")[0] == 0
         _until(lambda: state("app") == "up")
 
@@ -162,19 +185,16 @@ def test_the_demo_from_start_to_end(tmp_path):
         reached = lambda: wanted <= {each["sender"] for each in _get(f"{at['webhook']}/alerts")}  # noqa: E731
         _until(reached, within=90)
         # Every replica calls: that of the others may have come first.
-        _until(lambda: "alert orders-db firing (page)" in (tmp_path / "out").read_text())
+        _until(lambda: told("alert orders-db firing (page)"))
         assert demo.order("mend", "postgres")[0] == 0
         _until(lambda: verdict()["ready"])
 
         _ends(demo, signal.SIGINT)
-        out.seek(0)
-        told = out.read()
-    assert "orders-db down: connect_refused (connect)\n" in told
-    assert "PostgreSQL is stopped for all replicas" in told
-    assert "alert orders-db firing (page)" in told
-    assert "type: postgres" in told
-    assert 'include "outrider.sidecar.containers"' in told
-    assert "Traceback" not in told
+    assert told("orders-db down: connect_refused (connect)\n")
+    assert told("PostgreSQL is stopped for all replicas")
+    assert told("type: postgres")
+    assert told('include "outrider.sidecar.containers"')
+    assert not told("Traceback")
 
 
 class _Fleet:

@@ -2,11 +2,13 @@
 
 import json
 import stat
+from pathlib import Path
 
 import pytest
 import yaml
 
 from agent.demo import files
+from config.load import load
 from tests.helm.engine import objects, of_kind
 
 _URLS = {
@@ -18,6 +20,7 @@ _URLS = {
 
 
 _WEBHOOK = {"webhook": {"type": "webhook", "url": "http://127.0.0.1:1"}}
+_STATE = Path("/home/me/.demo/outrider-1")
 _PEERS = ["http://127.0.0.1:9740", "http://127.0.0.1:2"]
 
 
@@ -39,30 +42,41 @@ def test_the_file_names_every_receiver():
         "webhook": {"type": "webhook", "url": "http://127.0.0.1:1/webhook"},
         "alertmanager": {"type": "alertmanager", "urls": "[http://127.0.0.1:2]"},
     }
-    text = files.demo_file(files.Ports(), "demo-8000", _URLS, receivers, _PEERS)
+    text = files.demo_file(files.Ports(), "demo-8000", _STATE, _URLS, receivers, _PEERS)
     assert "    alertmanager: {type: alertmanager, urls: [http://127.0.0.1:2]}\n" in text
     assert "- to: [webhook, alertmanager]\n" in text
 
 
 def test_the_replicas_know_each_other():
     """All listeners by their addresses; what they show each other is no secret of the file."""
-    text = files.demo_file(files.Ports(), "demo-8000", _URLS, _WEBHOOK, _PEERS)
+    text = files.demo_file(files.Ports(), "demo-8000", _STATE, _URLS, _WEBHOOK, _PEERS)
     peers = yaml.safe_load(text)["readiness"]["peers"]
     assert peers == {"urls": _PEERS, "token": "${PEERS_TOKEN}", "refresh": "1s"}
 
 
 def test_the_chart_lines_say_what_the_file_says():
-    """What is copied into values.yaml is what ran; only the way to the peers is the chart's, and it adds that."""
-    text = files.demo_file(files.Ports(), "demo-8000", _URLS, _WEBHOOK, _PEERS)
+    """What is copied into values.yaml is what ran; peers and state folder are the chart's, which adds them."""
+    text = files.demo_file(files.Ports(), "demo-8000", _STATE, _URLS, _WEBHOOK, _PEERS)
     values = files.chart_lines(text).partition("# values.yaml\n")[2].partition("\n# templates")[0]
     values = yaml.safe_load(values)["outrider"]
     ran = yaml.safe_load(text)
     ran["readiness"]["peers"] = {"refresh": "1s"}
+    assert ran.pop("state_dir") == str(_STATE)
     assert values["config"] == ran
     file = yaml.safe_load(of_kind(objects(values), "ConfigMap")["data"]["outrider.yaml"])
     added = {"dns": "checkout-outrider-peers", "token": "${file:/run/secrets/outrider-peers/token}"}
     assert file["readiness"]["peers"] == {"refresh": "1s"} | added
+    assert file["state_dir"] == "/var/lib/outrider"
     assert file["probes"] == ran["probes"]
+
+
+@pytest.mark.parametrize("name", ["my work", "a #1: x", "${HOME}", "\"'", "\\"])
+def test_the_state_folder_may_be_called_anything(name):
+    """A folder's name is no YAML, no comment and no reference to a variable."""
+    place = Path("/home") / name / "outrider-1"
+    text = files.demo_file(files.Ports(), "demo-8000", place, _URLS, _WEBHOOK, _PEERS)
+    loaded = load(text.encode(), {"PEERS_TOKEN": "x"}, "demo.yaml")
+    assert loaded.config.state_dir == str(place)
 
 
 def test_addresses_are_written_whole_for_the_user_alone(tmp_path):
@@ -80,6 +94,7 @@ def test_the_folder_is_gone_afterwards(tmp_path):
     for name in ("outrider-1", "service-3"):
         (home / name).mkdir(parents=True)
         (home / name / "server.log").touch()
+        (home / name / "outrider.db-wal").touch()
     (home / files.config_name(2)).touch()
     (home / files.CONTROL).touch()
 

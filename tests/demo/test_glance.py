@@ -6,7 +6,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from agent.demo.glance import AlertGlance, LedgerGlance, ProbeGlance, ReplicaGlance, SloGlance, glance, look
-from tests.demo.looks import broken, healthy
+from agent.demo.rate import Requests
+from tests.demo.looks import broken, healthy, held_up
 
 
 def test_a_healthy_replica():
@@ -18,7 +19,8 @@ def test_a_healthy_replica():
     )
     assert seen.probes[2].readings == ("used 56 %", "limit 128 MiB")
     assert seen.slos == (SloGlance("orders-db", 0.9995, 0.87, 23.1),)
-    assert seen.ledger == LedgerGlance(1204, 1190, 11, 3)
+    assert seen.ledger == LedgerGlance(1204, 1190, 11, 3, "", 700, "on disk")
+    assert seen.requests == Requests(500, 20)
 
 
 def test_a_broken_replica():
@@ -28,6 +30,18 @@ def test_a_broken_replica():
     assert seen.probes[1].reason == "connect_refused (connect)"
     assert seen.probes[2].reason == "threshold"
     assert seen.alerts == (AlertGlance("orders-db", "firing", "page"),)
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [({}, "on disk"), ({"durability": "memory"}, "in memory"), ({"storage_degraded": True}, "in memory")],
+)
+def test_what_waits_is_where_it_is(change, where):
+    """On disk where it is kept, in memory where it is not or the disk fails; and why it waits."""
+    found = held_up(healthy())
+    found["pipeline"] |= change
+    ledger = glance(found).ledger
+    assert (ledger.trouble, ledger.bytes, ledger.where) == ("connect: connection refused", 61440, where)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +68,12 @@ def _admin(answers):
     async def answer(request):
         return web.json_response(answers[request.match_info["name"]])
 
+    async def metrics(_):
+        return web.Response(text=answers["metrics"])
+
     app = web.Application()
     app.router.add_get("/api/v1/{name}", answer)
+    app.router.add_get("/metrics", metrics)
     return TestServer(app)
 
 

@@ -6,7 +6,7 @@ import pytest
 from agent.demo.glance import ReplicaGlance, glance
 from agent.demo.lines import Lines
 from agent.demo.sink import Sink
-from tests.demo.looks import broken, healthy
+from tests.demo.looks import broken, healthy, held_up, later
 
 
 @pytest.fixture
@@ -64,6 +64,29 @@ def test_edges_are_told_there_and_back(lines, said):
     assert "orders-db up: connections used 18 %, query 0.21 ms" in said
     assert "replica 1 ready: yes" in said
     assert said[-1] == "alert orders-db resolved"
+
+
+def test_requests_that_fail_are_told(lines, said):
+    """Once when at least half of them fail, and once when none does any more."""
+    looks = [healthy(), later(healthy(), 2, ok=4), later(healthy(), 4, ok=4, failed=4)]
+    for found in [*looks, later(healthy(), 14, ok=20, failed=8), later(healthy(), 18, ok=28, failed=8)]:
+        lines.show(glance(found))
+    assert [line for line in said if "requests" in line] == [
+        "requests fail: 50% of 2.0/s",
+        "requests are answered again: 2.0/s",
+    ]
+
+
+def test_spans_that_wait_are_told(lines, said):
+    """Once when the upstream is away, with the reason, and once when all that waited has arrived."""
+    draining = healthy()
+    draining["pipeline"]["destinations"]["upstream"]["queue_spans"] = 200
+    for found in [healthy(), held_up(healthy()), held_up(healthy()), draining, healthy(), healthy()]:
+        lines.show(glance(found))
+    assert [line for line in said if "spans" in line] == [
+        "spans wait on disk: connect: connection refused",
+        "spans arrive again: 1,190 delivered, 11 dropped",
+    ]
 
 
 def test_a_verdict_that_turns_alone_is_told(lines, said):

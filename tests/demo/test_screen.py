@@ -10,7 +10,7 @@ from rich.console import Console
 from agent.demo.glance import ReplicaGlance, glance
 from agent.demo.screen import Screen
 from agent.demo.sink import Sink
-from tests.demo.looks import broken, healthy
+from tests.demo.looks import broken, healthy, held_up, later
 
 _ADDRESSES = {
     "outrider-1": "http://127.0.0.1:9740",
@@ -26,29 +26,29 @@ _OTHERS = [ReplicaGlance("ready"), ReplicaGlance("silent")]
 _HELD = "orders-db is down: connect_refused in connect; 0 of 2 peers reached it since, so this replica stays"
 
 
-def _draw(
-    found, *, width=80, broken=(), encoding="utf-8", sink=None, keys=True, note="", working_on="", others=_OTHERS
-):
+def _draw(*looks, width=80, broken=(), encoding="utf-8", sink=None, keys=True, note="", working_on="", others=_OTHERS):
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     console = Console(file=file, width=width, height=40, force_terminal=False)
     faults = SimpleNamespace(broken=lambda: broken, working_on=working_on)
     screen = Screen(console, faults, sink or Sink(), _ADDRESSES, keys=keys)
     screen.note(note)
-    console.print(screen.picture(glance(found, others) if found else None))
+    *_, last = [screen.picture(glance(found, others) if found else None) for found in looks]
+    console.print(last)
     file.flush()
     return file.buffer.getvalue().decode(encoding)
 
 
 def test_a_healthy_screen():
     """Verdict, probes with readings, ledger, objective, keys and addresses, in 80 columns."""
-    drawn = _draw(healthy())
+    drawn = _draw(healthy(), later(healthy(), 10, ok=19, failed=1))
     for part in (
         "replica 1   ● READY             every probe is up",
         "replica 2   ● READY",
         "replica 3   ○ NO ANSWER",
-        "replica 1, up 1 min 4 s",
+        "replica 1, up 1 min 14 s",
         "orders-db  postgres  ● up",
         "connections used 18 %",
+        "requests      2.0/s, 5% failed",
         "1,204 received = 1,190 delivered + 11 dropped + 3 queued",
         "orders-db 99.95%: 87.0% of the budget left, burning 23.1x",
         "p postgres  i private  r redis  s service  m memory  u upstream  q quit",
@@ -73,6 +73,14 @@ def test_a_broken_screen():
         "PostgreSQL is stopped: port 5 refuses",
     ):
         assert part in drawn
+
+
+def test_spans_that_wait_are_shown():
+    """While the upstream is away: how many, how much, where, and why; and nothing of it once it is back."""
+    drawn = _draw(held_up(healthy()))
+    assert "1,190 delivered + 11 dropped + 300 queued" in drawn
+    assert "upstream      60 KiB on disk; connect: connection refused" in drawn
+    assert "KiB on disk" not in _draw(held_up(healthy()), healthy())
 
 
 def test_a_fault_of_all_is_said_once():

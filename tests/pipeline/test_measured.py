@@ -1,5 +1,8 @@
 """Request metrics and objectives as a scrape of a whole agent shows them, while spans pass on, are sampled or refused."""
 
+import signal
+import time
+
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -7,7 +10,7 @@ from agent.demo.servers import free_port
 from tests.agent.upstream import Reply
 from tests.pipeline.bodies import requests_of
 from tests.pipeline.ends import body_of
-from tests.pipeline.paths import Page, file_of, missing, page, post, requests, serving, settled, spans
+from tests.pipeline.paths import again, Page, file_of, missing, page, post, requests, serving, settled, spans
 from tests.pipeline.upstreams import scripted
 
 pytestmark = pytest.mark.e2e
@@ -73,6 +76,27 @@ def test_sampling_changes_no_metric(tmp_path):
         marks = [sample.exemplar for sample in seen.samples if sample.exemplar]
         assert marks
         assert {int(mark.labels["span_id"], 16) for mark in marks} <= delivered.keys()
+
+
+@pytest.mark.case("I8")
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_what_sampling_left_out_is_in_the_books_of_the_next_process(tmp_path, end):
+    """Single spans, nearly all of them left out: received and dropped are the same after a restart, to the span."""
+    with scripted() as gateway, serving(file_of({"gateway": gateway.port}, tmp_path, "sample: 1%")) as running:
+        for number in range(1, 301):
+            requests(running, 1, first=number)
+        settled(running)
+        before = page(running)
+        assert before.total("otlp_dropped_spans_total", reason="sampled") > 280
+        time.sleep(0.1)  # what is settled is written with company; a kill may cost the last moment, never the balance
+        running.signal(end)
+        running.ends()
+        again(running)
+        running.until("/livez")
+        assert not missing(running)
+        if end is signal.SIGTERM:
+            assert spans(running, "received_spans_total") == 300
+        settled(running)
 
 
 def scraped(running):

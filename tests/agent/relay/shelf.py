@@ -52,6 +52,9 @@ class Shelf:
                 for lane in lanes:
                     self._account(lane)["accepted", ""] += entry.items
 
+    def receive(self, signal, transport, items):
+        self.transports[signal, transport] += items
+
     def settle(self, lane, entries, deltas):
         account = self._account(lane)
         for entry in entries:

@@ -36,7 +36,7 @@ def spans(body):
     return [span for resource in found.resource_spans for scope in resource.scope_spans for span in scope.spans]
 
 
-def lane(sender, *, linger=0.1, merge_bytes=1000, chance=lambda: 0.5, store=None, **options):
+def lane(sender, *, linger=0.1, merge_bytes=1000, brisk_bytes=1_000_000, chance=lambda: 0.5, store=None, **options):
     loop = asyncio.get_running_loop()
     account = Account(Queue(Memory(1_000_000), loop.time))
     return Lane(
@@ -44,7 +44,7 @@ def lane(sender, *, linger=0.1, merge_bytes=1000, chance=lambda: 0.5, store=None
         sender,
         account,
         store or NoStore(),
-        Settings(merge_bytes, linger),
+        Settings(merge_bytes, linger, brisk_bytes),
         clock=loop.time,
         chance=chance,
         **options,
@@ -89,6 +89,15 @@ def test_merging_stops_at_the_cap():
     sender = Script()
     play(sender, b"a" * 600, b"b" * 600, b"c" * 5000, b"d" * 10, merge_bytes=1000)
     assert list(map(len, sender.bodies)) == [600, 600, 5000, 10]
+
+
+def test_requests_are_small_while_the_upstream_keeps_up():
+    """Half of what may be merged leaves at a time, until more than that may waits: then as much as may."""
+    keeping_up, behind = Script(), Script()
+    play(keeping_up, *[b"a" * 100] * 10, merge_bytes=1000, brisk_bytes=500)
+    assert list(map(len, keeping_up.bodies)) == [500, 500]
+    play(behind, *[b"a" * 100] * 21, merge_bytes=1000, brisk_bytes=500)
+    assert list(map(len, behind.bodies)) == [1000, 1000, 100]
 
 
 @pytest.mark.case("E7")
