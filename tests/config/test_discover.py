@@ -96,4 +96,3 @@ def test_the_upstream_is_spoken_to_as_it_wants(environment, kind):
     """By gRPC where the service's exporter was told so, or where the port is that of gRPC."""
     _, config = found(environment)
     assert config.traces.forward["upstream"].type == kind
-

@@ -1,4 +1,4 @@
-"""State folders that fill up, fail, vanish or belong to somebody else: what is acknowledged is delivered all the same."""
+"""State folders that fill up, fail, vanish or belong to others: what is acknowledged is delivered all the same."""
 
 import contextlib
 import shutil
@@ -76,7 +76,7 @@ def test_a_small_container_outlives_a_long_outage(tmp_path):
 
 @pytest.mark.case("F5")
 def test_a_full_disk_is_served_from_memory_until_there_is_room(tmp_path):
-    """Filled to the last byte: still 200, told and shown; freed again: back on disk by itself; a kill -9 loses nothing."""
+    """Filled to the last byte: still 200, told and shown; freed: back on disk by itself; a kill -9 loses nothing."""
     with small_disk(tmp_path / "state", 8 * MIB) as folder, scripted() as gateway:
         gateway.always = Reply(503)
         with serving(file_of({"gateway": gateway.port}, folder)) as running:
@@ -158,7 +158,7 @@ def test_a_folder_that_is_read_only_is_used_when_it_can_be_written(tmp_path):
 
 @pytest.mark.case("F5")
 def test_a_folder_that_is_removed_is_made_anew(tmp_path):
-    """rm -r under a running agent: what is in memory goes out, what comes is kept, and the books in the file balance."""
+    """Removed under a running agent: what is in memory goes out, what comes is kept, the books in the file balance."""
     folder = tmp_path / "state"
     with scripted() as gateway:
         gateway.always = Reply(503)

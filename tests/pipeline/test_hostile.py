@@ -1,4 +1,4 @@
-"""Senders and upstreams in bad faith: the agent answers the others as ever, stays as large as it was, and keeps its books."""
+"""Senders and upstreams in bad faith: the agent answers the others, stays as large as it was, and keeps its books."""
 
 import contextlib
 import gzip
@@ -160,7 +160,7 @@ class Pulse:
 
 
 def test_a_siege_of_senders_is_noticed_by_nobody(tmp_path):
-    """Every attack fifty times at once, for seconds: an honest sender loses nothing, /livez answers, memory is bounded."""
+    """Every attack fifty times at once: an honest sender loses nothing, /livez answers, memory is bounded."""
     where, collector = port(), Collector()
     receive = f"grpc: '{HOST}:{where}', memory: 16MiB, max_body: 8MiB"
     with collector.listening(), serving(file_of({"gateway": collector.port}, tmp_path, "", receive)) as running:
@@ -270,7 +270,7 @@ def _redirect(one):
     ],
 )
 def test_a_rude_upstream_costs_the_other_nothing(tmp_path, behave, fate):
-    """Whatever it answers is counted as what it is; the other destination gets everything, and the agent stays small."""
+    """Whatever it answers is counted as what it is; the other destination gets everything; the agent stays small."""
     with scripted() as other, rude(behave) as where:
         forward = {"rude": upstream(where, "1s"), "other": other.port}
         with serving(file_of(forward, tmp_path)) as running:

@@ -1,4 +1,4 @@
-"""Request metrics and objectives as a scrape of a whole agent shows them, while spans pass on, are sampled or refused."""
+"""Request metrics and objectives as a scrape of a whole agent shows them, while spans pass, are sampled or refused."""
 
 import signal
 import time
@@ -10,7 +10,7 @@ from agent.demo.servers import free_port
 from tests.agent.upstream import Reply
 from tests.pipeline.bodies import requests_of
 from tests.pipeline.ends import body_of
-from tests.pipeline.paths import again, Page, file_of, missing, page, post, requests, serving, settled, spans
+from tests.pipeline.paths import Page, again, file_of, missing, page, post, requests, serving, settled, spans
 from tests.pipeline.upstreams import scripted
 
 pytestmark = pytest.mark.e2e

@@ -1,4 +1,4 @@
-"""Upstreams that are away, hang, flap or refuse: nothing that was acknowledged is lost, and the others do not notice."""
+"""Upstreams that are away, hang, flap or refuse: nothing that was acknowledged is lost, and others do not notice."""
 
 import contextlib
 import socket
@@ -112,7 +112,7 @@ def test_a_long_outage_costs_the_oldest_in_exact_numbers(tmp_path):
             assert not missing(running)
             assert "gateway: dropped " in running.log.read_text()
             gateway.always = Reply()
-            running.wait(lambda: gateway.delivered(), "a recovery")
+            running.wait(gateway.delivered, "a recovery")
             began = time.monotonic()
             live = send(running, range(10_001, 10_011))
             until(lambda: live <= gateway.delivered().keys())
@@ -177,7 +177,7 @@ def test_what_is_too_large_is_cut_until_it_fits(tmp_path):
 @pytest.mark.case("E3")
 @pytest.mark.case("E4")
 def test_one_poisonous_request_takes_no_neighbour_along(tmp_path):
-    """A merged request is refused for one of its parts: that one alone is counted so, beside answers that are partial."""
+    """A merged request is refused for one of its parts: that one alone is counted so, beside partial answers."""
     with scripted() as gateway:
         gateway.always = Reply(503)
         with serving(file_of({"gateway": gateway.port}, tmp_path)) as running:

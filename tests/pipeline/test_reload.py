@@ -139,7 +139,7 @@ def test_a_call_on_its_way_is_answered_through_a_move(tmp_path):
 
 
 def test_destinations_come_and_go(tmp_path):
-    """One is added, renamed and removed under load: each gets all that came while it was there, and senders get no 503."""
+    """One is added, renamed and removed under load: each gets all that came while it was there; senders get no 503."""
     stays, comes, renamed = Collector(), Collector(), Collector()
     with contextlib.ExitStack() as stack:
         for one in (stays, comes, renamed):
@@ -228,14 +228,16 @@ def test_traces_come_and_go_as_a_whole(tmp_path):
 
 
 def test_what_is_done_with_spans_changes_in_place(tmp_path):
-    """Token, CORS, sampling, redaction, labels and headers by reload, on the open port; the page never lacks a number."""
+    """Token, CORS, sampling, redaction, labels and headers by reload, on the open port; the page lacks no number."""
     with scripted() as gateway, serving(file_of({"gateway": gateway.port}, tmp_path)) as running:
         sent = send(running, range(1, 11))
         origin = {"Origin": "https://shop.example"}
         preflight = {**origin, "Access-Control-Request-Method": "POST"}
         assert _options(running, preflight) == 405
         more = "cors: ['https://shop.example'], token: sesame, pass_headers: [x-tenant]"
-        edited(running, "OTLP" if "OTLP" in running.file.read_text() else f"{running.otlp}'", f"{running.otlp}', {more}")
+        edited(
+            running, "OTLP" if "OTLP" in running.file.read_text() else f"{running.otlp}'", f"{running.otlp}', {more}"
+        )
         edited(running, "traces:\n", "traces:\n  redact: [note]\n  resource: {team: payments}\n")
         reload(running, "probes: {}", "probes: {}\nlabels: {env: test}")
         assert _options(running, preflight) in {200, 204}

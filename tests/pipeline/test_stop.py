@@ -1,4 +1,4 @@
-"""The end of an agent, and the next one: what was acknowledged is delivered now or later, and the exit code says which."""
+"""The end of an agent, and the next one: what was acknowledged is delivered now or later; the exit code says which."""
 
 import re
 import signal
@@ -130,37 +130,36 @@ def test_a_second_signal_ends_at_once_and_safely(tmp_path):
 
 @pytest.mark.case("A18")
 def test_metrics_and_logs_go_the_same_way(tmp_path):
-    """Refused until they are asked for; then forwarded to their own paths, kept over a restart, and in books of their own."""
-    with scripted() as gateway:
-        with serving(file_of({"gateway": gateway.port}, tmp_path)) as running:
-            for path, body in (("/v1/metrics", metrics_of(3)), ("/v1/logs", logs_of(4))):
-                status, said = post(running.otlp, body, path)
-                assert status == 404
-                assert b"pass_through" in said
-            edited(running, "traces:\n", "traces:\n  pass_through: [metrics, logs]\n")
-            running.signal(signal.SIGTERM)
-            assert running.ends() == 0
-            gateway.always = Reply(503)
-            again(running)
-            running.until("/livez")
-            sent = send(running, range(1, 11))
-            for path, body in (("/v1/metrics", metrics_of(3)), ("/v1/logs", logs_of(4))):
-                assert post(running.otlp, body, path)[0] == 200
-            assert page(running).total("otlp_queue_items", signal="metrics") == 3
-            assert page(running).total("otlp_queue_items", signal="logs") == 4
-            running.signal(signal.SIGTERM)
-            assert running.ends() == 75
-            gateway.always = Reply()
-            again(running)
-            running.until("/livez")
-            settled(running)
-            running.wait(lambda: not page(running).total("otlp_queue_items"), "empty queues")
-            assert gateway.delivered().keys() == sent
-            taken = [each for each in gateway.arrivals if each.status == 200]
-            assert [each.body for each in taken if each.signal == "metrics"] == [metrics_of(3)]
-            assert [each.body for each in taken if each.signal == "logs"] == [logs_of(4)]
-            for one, number in (("metrics", 3), ("logs", 4)):
-                assert page(running).total("otlp_passed_items_total", signal=one, outcome="delivered") == number
+    """Refused until asked for; then forwarded to their own paths, kept over a restart, and in books of their own."""
+    with scripted() as gateway, serving(file_of({"gateway": gateway.port}, tmp_path)) as running:
+        for path, body in (("/v1/metrics", metrics_of(3)), ("/v1/logs", logs_of(4))):
+            status, said = post(running.otlp, body, path)
+            assert status == 404
+            assert b"pass_through" in said
+        edited(running, "traces:\n", "traces:\n  pass_through: [metrics, logs]\n")
+        running.signal(signal.SIGTERM)
+        assert running.ends() == 0
+        gateway.always = Reply(503)
+        again(running)
+        running.until("/livez")
+        sent = send(running, range(1, 11))
+        for path, body in (("/v1/metrics", metrics_of(3)), ("/v1/logs", logs_of(4))):
+            assert post(running.otlp, body, path)[0] == 200
+        assert page(running).total("otlp_queue_items", signal="metrics") == 3
+        assert page(running).total("otlp_queue_items", signal="logs") == 4
+        running.signal(signal.SIGTERM)
+        assert running.ends() == 75
+        gateway.always = Reply()
+        again(running)
+        running.until("/livez")
+        settled(running)
+        running.wait(lambda: not page(running).total("otlp_queue_items"), "empty queues")
+        assert gateway.delivered().keys() == sent
+        taken = [each for each in gateway.arrivals if each.status == 200]
+        assert [each.body for each in taken if each.signal == "metrics"] == [metrics_of(3)]
+        assert [each.body for each in taken if each.signal == "logs"] == [logs_of(4)]
+        for one, number in (("metrics", 3), ("logs", 4)):
+            assert page(running).total("otlp_passed_items_total", signal=one, outcome="delivered") == number
 
 
 @pytest.mark.case("G9")

@@ -66,7 +66,7 @@ async def test_a_flush_waits_for_what_was_there_and_for_no_more(tmp_path):
 
 @pytest.mark.parametrize("whole", [False, True], ids=["file", "folder"])
 async def test_what_is_held_in_memory_outlives_the_file(tmp_path, monkeypatch, whole):
-    """The file, or the folder with it, is removed: a new one is begun, and its books balance whatever is settled now."""
+    """The file, or the folder with it, is removed: a new one is begun, whose books balance whatever is settled now."""
     monkeypatch.setattr("agent.state.file._LOOK", 0.0)
     folder = tmp_path / "state"
     async with journal(folder) as store:
