@@ -73,7 +73,11 @@ class Permanent(Exception):  # noqa: N818 - the type decides: never again
 
 
 class SpanSender(Protocol):
-    """One upstream for spans, and for metrics and logs. One call is one attempt; retrying is the relay's."""
+    """One upstream for spans, and for metrics and logs. One call is one attempt; retrying is the relay's.
+
+    A sender may have `merge_bytes`, how large a merged request may be, and its class `default_port`, the port that is
+    meant where the endpoint names none.
+    """
 
     async def send(self, body: bytes, signal: str = "traces", headers: Sequence[tuple[str, str]] = ()) -> Delivery:
         """Deliver one Export...ServiceRequest (protobuf) of `signal`: traces, metrics or logs.

@@ -26,6 +26,6 @@ def effective(receive: Receive, queue: int, room: int | None = None) -> Limits:
     bytes that the container may use, measured where it is None.
     """
     room = room or read_limit() or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    asked = receive.max_body or 0
-    memory = receive.memory or max(asked, min(max(room // SHARE, LEAST_MEMORY), MOST_MEMORY))
+    asked = int(receive.max_body or 0)  # plain numbers: a Size would be shown as it was written
+    memory = int(receive.memory or 0) or max(asked, min(max(room // SHARE, LEAST_MEMORY), MOST_MEMORY))
     return Limits(min(asked or min(RECOMMENDED, memory // 2), queue), memory)

@@ -110,8 +110,8 @@ class Caps:
             if not any(entry.seq in account.queue.wire for account in self._ledger.lanes.values()):
                 found.append(entry)
                 excess -= entry.size
-        for key in self._ledger.lanes:
-            self.drop(key, found, "queue_full")
+        for key, account in self._ledger.lanes.items():
+            self.drop(key, account.queue.owed(found), "queue_full")  # some lanes may have settled some of them
         return bool(found)
 
     # -- disk ----------------------------------------------------------------------------------------------------------

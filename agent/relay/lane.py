@@ -26,6 +26,7 @@ LEAST_MERGE = 64 * 1024  #: bytes; what an upstream teaches us is never less, as
 #: further would only storm it.
 _SMALL = 4096
 _BACKLOG_TURN = 4  # of so many batches one is from the backlog, while there is live traffic
+_MEMORY_PARTS = 4  # and one of them may be on its way
 _DISK_PAUSE = 1.0  # seconds until a disk that could not be read is tried again
 
 
@@ -87,7 +88,8 @@ class Lane:
 
     @property
     def _merge_bytes(self) -> int:
-        return min(self._most, self.account.learnt or self._most)
+        # What is on its way cannot give way to what comes, so it is never more than a part of the memory.
+        return min(self._most, self.account.learnt or self._most, self.queue.capacity // _MEMORY_PARTS)
 
     @property
     def _brisk_bytes(self) -> int:

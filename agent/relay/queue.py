@@ -59,6 +59,11 @@ class Queue:
         return self._live_bytes + self._ahead_bytes + self._unread_bytes
 
     @property
+    def capacity(self) -> int:
+        """Bytes that the memory may hold, of all lanes together."""
+        return self._memory.limit
+
+    @property
     def read_back(self) -> int:
         """Entries of the backlog that are at hand."""
         return len(self._ahead)

@@ -30,7 +30,7 @@ class Receive(Options, frozen=True, kw_only=True):
 
     #: OTLP over HTTP, protobuf and JSON.
     http: ListenAddress = ListenAddress("127.0.0.1", 4318)
-    #: OTLP over gRPC; not without being asked for, as it costs 10 MiB.
+    #: OTLP over gRPC; not without being asked for, as it costs 13 MiB.
     grpc: ListenAddress | None = None
     #: The path for spans over HTTP, where a sender cannot be told another.
     traces_path: Annotated[str, Meta(pattern=_PATH)] = "/v1/traces"

@@ -5,6 +5,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from msgspec.structs import fields
 
 from config.convert import convert
 from config.errors import Problems
@@ -12,6 +13,7 @@ from config.kinds import Kinds
 from config.load import load
 from config.model import File
 from config.schema import json_schema
+from config.sections.traces import Destination, OwnSpans, QueueLimits, Receive, ReceiveTls, RequestMetrics, Traces
 from exporters.registry import NOTIFIERS, SENDERS
 from probes.registry import PROBES
 
@@ -74,6 +76,22 @@ def test_a_shipped_file_is_right(path, kinds, tmp_path):
             unknown = {reading for reading in bounds if not reading.startswith("phase.")} - {*readings, "duration"}
             assert not unknown, name
     jsonschema.Draft202012Validator(json_schema(File, kinds)).validate(yaml.safe_load(text))
+
+
+def test_one_example_has_every_key_of_traces():
+    """A reader of it has seen all there is, and a new key is shown there too."""
+
+    def keys(type_, before=""):
+        for key in (found.encode_name for found in fields(type_) if found.name != "rest"):
+            yield f"{before}{key}"
+
+    written = yaml.safe_load((FOLDER / "examples" / "traces.yaml").read_text())["traces"]
+    shown = {*written, *(f"{one}.{key}" for one in written if isinstance(written[one], dict) for key in written[one])}
+    shown |= {f"tls.{key}" for key in written["receive"]["tls"]}
+    parts = {"receive": Receive, "queue": QueueLimits, "metrics": RequestMetrics, "own_spans": OwnSpans}
+    assert shown >= {*keys(Traces), *keys(ReceiveTls, "tls.")}
+    assert shown >= {key for name, part in parts.items() for key in keys(part, f"{name}.")}
+    assert {key for one in written["forward"].values() for key in one} >= set(keys(Destination))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -90,7 +90,8 @@ class Sender:
 
     def __init__(self, port: int, *, spans: int = 50, rate: float = 100.0) -> None:
         self.port, self.spans, self.pause = port, spans, 1 / rate
-        self.acknowledged: set[int] = set()
+        self._acknowledged: set[int] = set()
+        self._lock = threading.Lock()
         self.sent = 0
         self.took: list[float] = []  # seconds, of each acknowledged call
         self._ending = threading.Event()
@@ -104,6 +105,12 @@ class Sender:
         self._ending.set()
         self._thread.join()
 
+    @property
+    def acknowledged(self) -> set[int]:
+        """The spans that were answered 200 so far."""
+        with self._lock:
+            return set(self._acknowledged)
+
     def once(self, connection: http.client.HTTPConnection) -> int:
         """Send one batch; the status of the answer."""
         first, self.sent = self.sent + 1, self.sent + self.spans
@@ -114,7 +121,8 @@ class Sender:
             answer.read()
         if answer.status == 200:
             self.took.append(time.perf_counter() - began)
-            self.acknowledged.update(ids)
+            with self._lock:
+                self._acknowledged.update(ids)
         return answer.status
 
     def _run(self) -> None:

@@ -167,12 +167,12 @@ def pipeline(ledger: Mapping[str, Any]) -> str:
         return _section("Traces", f'<p class="empty">{empty}</p>')
     trouble = ledger["storage"]["trouble"]
     said = (
-        f'<p class="empty bad">What waits is in memory only, until the state folder can be used again: '
+        f'<p class="empty bad">What comes in is kept in memory only, until the state folder can be used: '
         f"{escape(trouble)}</p>"
         if trouble
         else ""
     )
-    where = "in memory" if trouble or ledger["durability"] == "memory" else "on disk"
+    where = "" if trouble else " in memory" if ledger["durability"] == "memory" else " on disk"
     heads = ("Destination", "State", "Delivered", "Queued", "Refused upstream", "Dropped")
     rows = (_destination(name, counts, where) for name, counts in destinations.items())
     return _section("Traces", said + _table(heads, rows, "traces"))
@@ -195,7 +195,7 @@ def _queued(counts: Mapping[str, Any], where: str) -> str:
     if not counts["queue_spans"]:
         return waiting
     size, age = number(counts["queue_bytes"], "bytes"), seconds(round(counts["queue_oldest_seconds"]))
-    return f"{waiting}<small>{escape(f'{size} {where}, the oldest for {age}')}</small>"
+    return f"{waiting}<small>{escape(f'{size}{where}, the oldest for {age}')}</small>"
 
 
 def _by_reason(counts: Mapping[str, int]) -> str:

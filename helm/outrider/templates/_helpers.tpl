@@ -59,6 +59,30 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
+{{- /* The port of an OTLP receiver that others than this Pod can reach, by (list $ "http"); empty on loopback or a socket. */}}
+{{- define "outrider.otlpPort" -}}
+{{- $receive := get ((index . 0).Values.config.traces | default dict) "receive" | default dict }}
+{{- $address := get $receive (index . 1) | default "" | toString }}
+{{- if not (regexMatch "^(127\\.|localhost:|\\[::1\\]|unix:)" $address) }}
+{{- regexFind "[0-9]+$" $address }}
+{{- end }}
+{{- end }}
+
+{{- /* Where the app sends its spans, from the file's `traces`; empty for a socket, or what only Outrider can read. */}}
+{{- define "outrider.otlpAddress" -}}
+{{- $port := get (.receive | default dict) "http" | default "127.0.0.1:4318" | toString | regexFind ":[0-9]+$" }}
+{{- if $port }}http://127.0.0.1{{ $port }}{{ end }}
+{{- end }}
+
+{{- /* Whole MiB of a size such as 256MiB, or of a quantity such as 1Gi; empty for what only others can read. */}}
+{{- define "outrider.mebibytes" -}}
+{{- $text := toString . }}
+{{- if regexMatch "^[0-9]+[KMGT]iB?$" $text }}
+{{- $unit := dict "K" 0.0009765625 "M" 1.0 "G" 1024.0 "T" 1048576.0 | dig (regexFind "[KMGT]" $text) 0.0 }}
+{{- mulf (regexFind "^[0-9]+" $text | float64) $unit | floor }}
+{{- end }}
+{{- end }}
+
 {{- /* Whole seconds of a duration such as 90s or 1m30s, rounded up; empty for what only Outrider can read. */}}
 {{- define "outrider.seconds" -}}
 {{- $text := toString . }}

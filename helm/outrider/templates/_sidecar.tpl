@@ -42,10 +42,19 @@ ports:
   - {name: {{ $key | replace "_" "-" }}, containerPort: {{ . }}, protocol: TCP}
   {{- end }}
   {{- end }}
-env:
-  - {name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
-  - {name: POD_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
-  - {name: NODE_NAME, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
+  {{- range $key := list "http" "grpc" }}
+  {{- with include "outrider.otlpPort" (list $ $key) }}
+  - {name: otlp-{{ $key }}, containerPort: {{ . }}, protocol: TCP}
+  {{- end }}
+  {{- end }}
+env:  # what `traces.detect_resource` adds to spans
+  - {name: K8S_POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+  - {name: K8S_POD_UID, valueFrom: {fieldRef: {fieldPath: metadata.uid}}}
+  - {name: K8S_NAMESPACE_NAME, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
+  - {name: K8S_NODE_NAME, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
+  {{- if .Values.app.image }}
+  - {name: K8S_CONTAINER_NAME, value: {{ .Values.app.name | quote }}}
+  {{- end }}
   {{- with .Values.extraEnv }}
   {{- tpl (toYaml .) $ | nindent 2 }}
   {{- end }}

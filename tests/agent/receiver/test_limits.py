@@ -26,6 +26,7 @@ def test_what_is_written_holds():
     assert effective(Receive(max_body=Size(MIB)), MUCH, MUCH).max_body == MIB
     large = effective(Receive(max_body=Size(60 * MIB)), MUCH, 64 * MIB)
     assert (large.max_body, large.memory) == (60 * MIB, 60 * MIB)
+    assert {type(large.max_body), type(large.memory)} == {int}  # a Size would be shown in words
 
 
 def test_no_larger_body_is_taken_than_can_be_queued():

@@ -28,7 +28,7 @@ class Shelf:
 
     @property
     def bytes(self):
-        return sum(len(entry.body) for entry in self.entries.values())
+        return sum(entry.size for entry in self.entries.values())
 
     async def append(self, entry, lanes, received):
         self.waiting[entry.seq] = (entry, set(lanes), Counter({(entry.signal, to): n for to, n in received.items()}))

@@ -38,7 +38,7 @@ def spans(body):
 
 def lane(sender, *, linger=0.1, merge_bytes=1000, brisk_bytes=1_000_000, chance=lambda: 0.5, store=None, **options):
     loop = asyncio.get_running_loop()
-    account = Account(Queue(Memory(1_000_000), loop.time))
+    account = Account(Queue(Memory(10_000_000), loop.time))
     return Lane(
         key(),
         sender,

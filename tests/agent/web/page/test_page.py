@@ -139,11 +139,13 @@ async def test_objectives_alerts_and_traces(admin, world):
 
 
 async def test_where_spans_wait(admin, world):
-    """With a disk that fails the page says so, and that what waits is in memory; an empty queue is just a 0."""
+    """With a disk that fails the page says so, and that what comes is kept in memory; an empty queue is just a 0."""
     world.answers["pipeline"] = PIPELINE | {"storage": {"trouble": "<b>: No space left on device"}}
     page = await html(admin)
-    assert "until the state folder can be used again: &lt;b&gt;: No space left on device" in page
-    assert "12 2 KiB in memory, the oldest" in words(page)
+    assert "until the state folder can be used: &lt;b&gt;: No space left on device" in page
+    assert "12 2 KiB, the oldest" in words(page)
+    world.answers["pipeline"] = PIPELINE | {"durability": "memory"}
+    assert "12 2 KiB in memory, the oldest" in words(await html(admin))
     empty = DESTINATION | {"queue_spans": 0}
     world.answers["pipeline"] = PIPELINE | {"durability": "memory", "destinations": {"gateway": empty}}
     said = words(await html(admin))
