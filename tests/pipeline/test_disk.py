@@ -1,6 +1,7 @@
 """State folders that fill up, fail, vanish or belong to others: what is acknowledged is delivered all the same."""
 
 import contextlib
+import os
 import shutil
 import subprocess
 import time
@@ -55,7 +56,7 @@ def test_a_small_container_outlives_a_long_outage(tmp_path):
     """96 MiB, 10,000 spans a second, and nobody who takes them: no kill by the kernel, memory flat, nothing lost."""
     if not GROUPS.is_dir():
         pytest.skip("no memory groups of version 1")
-    with memory_group("outrider-test", 96 * MIB) as group, scripted() as gateway:
+    with memory_group(f"outrider-test-{os.getpid()}", 96 * MIB) as group, scripted() as gateway:
         gateway.always = Reply(503)
         with serving(file_of({"gateway": gateway.port}, tmp_path)) as running:
             (group / "cgroup.procs").write_text(str(running.process.pid))

@@ -9,6 +9,7 @@ import pytest
 from tests.agent.upstream import Reply, partial
 from tests.pipeline.ends import HOST, Collector, Sender
 from tests.pipeline.paths import (
+    again,
     file_of,
     missing,
     page,
@@ -193,3 +194,46 @@ def test_one_poisonous_request_takes_no_neighbour_along(tmp_path):
             assert rejected.total("otlp_rejected_upstream_spans_total", reason="partial_success") in {0, 3}
             assert gateway.delivered().keys() == good - set(range(151, 161))
             assert not repeated(gateway.delivered())
+
+
+@pytest.mark.case("E17")
+def test_two_in_a_row_lose_nothing_when_the_second_dies(tmp_path):
+    """Outrider before Outrider: the second is killed and comes back, over gRPC; all arrives, both books balance."""
+    collector, door = Collector(), port()
+    with (
+        collector.listening(),
+        serving(file_of({"up": collector.port}, tmp_path / "b", "", f"grpc: '{HOST}:{door}'")) as second,
+        serving(
+            file_of({"next": f"type: otlp_grpc, endpoint: 'grpc://{HOST}:{door}', timeout: 2s"}, tmp_path / "a")
+        ) as first,
+    ):
+        with Sender(first.otlp, rate=50) as sender:
+            first.wait(lambda: len(sender.acknowledged) > 500, "traffic")
+            second.process.kill()
+            second.ends()
+            first.wait(lambda: spans(first, "queue_spans") > 500, "a queue")
+            again(second)
+            second.until("/livez")
+            before = len(sender.acknowledged)
+            first.wait(lambda: len(sender.acknowledged) > before + 300, "more traffic")
+        settled(first)
+        collector.until(sender.acknowledged)
+        settled(second)
+        assert not missing(first)
+        assert spans(second, "received_spans_total", transport="grpc") >= sender.sent
+
+
+def test_a_circle_ends(tmp_path):
+    """Two that forward to each other: a request goes round a few times, is refused, and is in the books of both."""
+    other = port()
+    with (
+        serving(file_of({"next": other}, tmp_path / "a")) as first,
+        serving(file_of({"next": first.otlp}, tmp_path / "b").replace("OTLP_PORT", str(other))) as second,
+    ):
+        send(first, range(1, 11))
+        first.wait(lambda: spans(first, "received_spans_total") >= 40, "some rounds")
+        settled(first)
+        settled(second)
+        assert spans(first, "received_spans_total") + spans(second, "received_spans_total") == 80
+        rejected = [spans(one, "rejected_upstream_spans_total", reason="invalid") for one in (first, second)]
+        assert sorted(rejected) == [0, 10]
