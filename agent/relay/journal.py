@@ -201,8 +201,8 @@ class Journal:
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
-            if self._rushed():  # what comes in the meantime goes along: a transaction costs as much as many rows
-                await asyncio.sleep(self._settings.company)
+            if asyncio.get_running_loop().time() - self._ended < self._settings.company:
+                await asyncio.sleep(self._settings.company)  # what comes goes along: one transaction is dear
             self._wake.clear()
             await self._turn()
             self._ended = asyncio.get_running_loop().time()
@@ -211,10 +211,6 @@ class Journal:
                 self._wake_in(self._settings.retry)
             elif self._pending.waiting:
                 self._wake.set()
-
-    def _rushed(self) -> bool:
-        """Whether transactions follow each other so closely that waiting for company pays."""
-        return asyncio.get_running_loop().time() - self._ended < self._settings.company
 
     async def _turn(self) -> None:
         """Write once; whatever happens, nothing is lost from memory."""
