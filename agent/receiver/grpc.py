@@ -9,16 +9,13 @@ from typing import Any, Final
 
 from agent.connections import Limits as ConnectionLimits
 from agent.grpc_port import open_port
-from agent.receiver.admission import Budget
 from agent.receiver.grpc_calls import SETTING, OtlpGrpc
 from agent.receiver.grpc_tls import credentials
-from agent.receiver.intake import Intake
-from agent.receiver.limits import Limits
 from agent.relay.entry import Signal
 from agent.sockets import CannotListen
 from config.net.grpc_core import grpc
 from config.net.tls import TlsFileError
-from config.sections.traces import Receive, ReceiveTls
+from config.sections.traces import ReceiveTls
 from config.types import ListenAddress
 from exporters.otlp.grpc import METHODS
 
@@ -43,18 +40,11 @@ _OPTIONS: Final = (
 
 
 @contextlib.asynccontextmanager
-async def otlp_grpc(
-    intake: Intake, address: ListenAddress, *, limits: Limits, budget: Budget, receive: Receive
-) -> AsyncIterator[ListenAddress]:
-    """Take telemetry at `address`; yields where it really listens. Raises CannotListen."""
-    receiver = OtlpGrpc(intake, limits=limits, budget=budget, receive=receive)
-    async with serving(receiver, address, receive.tls) as bound:
-        yield bound
-
-
-@contextlib.asynccontextmanager
 async def serving(receiver: OtlpGrpc, address: ListenAddress, tls: ReceiveTls | None) -> AsyncIterator[ListenAddress]:
-    """The same for a receiver that is there already, and may change while it listens. Raises CannotListen."""
+    """Take telemetry at `address`; yields where it really listens. What the receiver says may change meanwhile.
+
+    Raises CannotListen.
+    """
     most = ConnectionLimits(CONNECTIONS, share=1 / 8, quiet=0).connections
     options = (
         *_OPTIONS,

@@ -6,29 +6,19 @@ from collections.abc import AsyncIterator
 
 from agent.connections import Connections, listening
 from agent.handshakes import Handshakes
-from agent.receiver.admission import Budget
 from agent.receiver.http import SETTING, OtlpHttp
-from agent.receiver.intake import Intake
-from agent.receiver.limits import Limits
 from agent.sockets import CannotListen
 from config.net.tls import TlsFileError
-from config.sections.traces import Receive, ReceiveTls
+from config.sections.traces import ReceiveTls
 from config.types import ListenAddress
 
 
 @contextlib.asynccontextmanager
-async def otlp_http(
-    intake: Intake, address: ListenAddress, *, limits: Limits, budget: Budget, receive: Receive
-) -> AsyncIterator[ListenAddress]:
-    """Take telemetry at `address`; yields where it really listens. Raises CannotListen."""
-    receiver = OtlpHttp(intake, limits=limits, budget=budget, receive=receive)
-    async with serving(receiver, address, receive.tls) as bound:
-        yield bound
-
-
-@contextlib.asynccontextmanager
 async def serving(receiver: OtlpHttp, address: ListenAddress, tls: ReceiveTls | None) -> AsyncIterator[ListenAddress]:
-    """The same for a receiver that is there already, and may change while it listens. Raises CannotListen."""
+    """Take telemetry at `address`; yields where it really listens. What the receiver says may change meanwhile.
+
+    Raises CannotListen.
+    """
     server = receiver.connections()
     shaking = _handshakes(receiver, server, address, tls) if tls else None
     async with listening(server, address, shaking) as bound:

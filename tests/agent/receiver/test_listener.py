@@ -8,6 +8,7 @@ import pytest
 
 from agent.receiver import http, listener
 from agent.receiver.admission import Budget
+from agent.receiver.http import OtlpHttp
 from agent.receiver.limits import Limits
 from agent.sockets import PortInUse
 from config.sections.traces import Receive
@@ -22,7 +23,7 @@ MIB = 1 << 20
 def otlp_http(address, intake=None):
     """The receiver at this address, in front of a relay that keeps what it is given."""
     settings = {"limits": Limits(MIB, MIB), "budget": Budget(MIB), "receive": Receive()}
-    return listener.otlp_http(intake or doubles.intake(), address, **settings)
+    return listener.serving(OtlpHttp(intake or doubles.intake(), **settings), address, None)
 
 
 ONE = head(len(request(1)), "Connection: close") + request(1)
