@@ -170,8 +170,8 @@ def test_a_thousand_requests_a_second_of_one_span(tmp_path):
         collector.until(set(range(1, 3001)))
         settled(running)
         assert not missing(running)
-        assert lag < 0.25, lag  # goal 0.02; this machine is shared
-        assert sorted(took)[len(took) // 2] < 0.05
+        assert lag < 1, lag  # what a kubelet waits; how little it is, `bench/` says
+        assert sorted(took)[len(took) // 2] < 0.25
 
 
 def _paced(work):

@@ -95,7 +95,7 @@ def test_a_rude_upstream_costs_the_other_nothing(tmp_path, behave, fate):
             assert other.delivered().keys() == sent
             assert not missing(running)
             assert hidden_rss(running) - before < 40 * MIB
-            assert page(running).total("event_loop_lag_seconds") < 0.5
+            assert page(running).total("event_loop_lag_seconds") < 1
 
 
 def _settled_or_tried(running):
