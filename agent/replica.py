@@ -19,7 +19,7 @@ from agent.health.roots import ancestors, explanation
 from agent.health.state import Edge, State
 from agent.lifecycle import Lifecycle
 from agent.pulse import Pulse
-from agent.readiness.fleet import Company, Fleet
+from agent.readiness.fleet import Company, Fleet, Told
 from agent.readiness.groups import Group, GroupVerdict, decide_group
 from agent.readiness.override import Overrides
 from agent.readiness.policy import Verdict, starting, unjudged
@@ -36,6 +36,7 @@ class Replica:
     def __init__(self, board: Board, lifecycle: Lifecycle, pulse: Pulse, poke: Callable[[str], None]) -> None:
         self.board, self.maintenance, self.overrides = board, Maintenance(), Overrides()
         self.fleet = Fleet(secrets.token_hex(8))
+        self.says: Callable[[float], Mapping[str, Told]] = lambda _: {}  # of alerts, at a monotonic time
         self._room = Readiness(self.fleet)
         self._lifecycle, self._pulse, self._poke = lifecycle, pulse, poke
         self._groups: Mapping[str, Group] = {}
@@ -136,7 +137,8 @@ class Replica:
         """What the peers are told: the document of `/peerz`."""
         from agent.peers.wire import document  # noqa: PLC0415 - only where there are peers
 
-        return document(self.fleet.identity, self._room.wants_out, self._room.told(), time.monotonic())
+        now = time.monotonic()
+        return document(self.fleet.identity, self._room.wants_out, self._room.told(), now, self.says(now))
 
     def shared(self) -> Mapping[str, float]:
         """The shared probes with their timeouts, in seconds."""

@@ -125,10 +125,13 @@ class Notifier(ABC, Generic[O]):
     """One place alerts go. One call is one attempt; retrying, coalescing and counting are the outbox's.
 
     `lease` True: it wants every firing alert again each `resend` seconds, and takes silence as resolved.
+    `spoken` False: every replica tells it by itself, because the place is the replica's own. Of all others that are no
+    leases one replica tells for all, where replicas know each other.
     """
 
     options_type: ClassVar[type[Options]] = Options
     lease: ClassVar[bool] = False
+    spoken: ClassVar[bool] = True
     resend: ClassVar[float] = 60.0
 
     def __init__(self, options: O) -> None:

@@ -10,15 +10,17 @@ from typing import Annotated, Any
 
 import msgspec
 
-from agent.readiness.fleet import Attempted, PeerView
+from agent.readiness.fleet import Attempted, PeerView, Told, Word
 
 VERSION = 1
 LIMIT = 64 * 1024  #: bytes of a document; 200 probes need some 40 KiB
 PROBES = 200  #: at most so many in a document
+ALERTS = 200  #: at most so many; the others are told by every replica for itself
 ATTEMPTS = 8  #: of each probe, the newest
 OLDEST = 86400.0  #: seconds; an attempt older than a day tells nothing
 
 _Age = Annotated[float, msgspec.Meta(ge=0, le=OLDEST)]
+_Key = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 _Attempts = Annotated[tuple[tuple[_Age, bool], ...], msgspec.Meta(max_length=ATTEMPTS)]
 
 
@@ -29,15 +31,24 @@ class _Document(msgspec.Struct, frozen=True):
     version: Annotated[int, msgspec.Meta(ge=1)]
     wants_out: bool = False
     probes: Annotated[dict[str, _Attempts], msgspec.Meta(max_length=PROBES)] = {}
+    alerts: Annotated[dict[_Key, tuple[str, _Age]], msgspec.Meta(max_length=ALERTS)] = {}
 
 
+_WORDS = frozenset(Word)
 _decoder = msgspec.json.Decoder(_Document)
 
 
-def document(identity: str, wants_out: bool, attempts: Mapping[str, Sequence[Attempted]], now: float) -> dict[str, Any]:
+def document(
+    identity: str,
+    wants_out: bool,
+    attempts: Mapping[str, Sequence[Attempted]],
+    now: float,
+    alerts: Mapping[str, Told] | None = None,
+) -> dict[str, Any]:
     """What this replica says at `now`, the monotonic clock that `attempts` are timed with; ready for JSON."""
     told = {name: _aged(seen, now) for name, seen in islice(attempts.items(), PROBES)}
-    return {"version": VERSION, "identity": identity, "wants_out": wants_out, "probes": told}
+    said = {key: (each.word.value, min(each.age, OLDEST)) for key, each in islice((alerts or {}).items(), ALERTS)}
+    return {"version": VERSION, "identity": identity, "wants_out": wants_out, "probes": told, "alerts": said}
 
 
 def read(body: bytes, asked_at: float) -> PeerView:
@@ -52,7 +63,8 @@ def read(body: bytes, asked_at: float) -> PeerView:
     except RecursionError:
         raise ValueError("the document is nested too deeply") from None
     attempts = {name: _timed(seen, asked_at) for name, seen in found.probes.items()}
-    return PeerView(found.identity, asked_at, found.wants_out, attempts)
+    alerts = {key: Told(Word(word), age) for key, (word, age) in found.alerts.items() if word in _WORDS}
+    return PeerView(found.identity, asked_at, found.wants_out, attempts, alerts)
 
 
 def _aged(attempts: Sequence[Attempted], now: float) -> list[tuple[float, bool]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 
 FRESH_REFRESHES = 3  #: a view is believed for so many refreshes after it was heard
@@ -15,18 +16,35 @@ class Attempted(NamedTuple):
     passed: bool
 
 
+class Word(StrEnum):
+    """What a replica knows of one alert. ANNOUNCED: it fires, and the receivers have heard so."""
+
+    FIRING = "firing"
+    ANNOUNCED = "announced"
+    ENDING = "ending"  # it is over here, and the receivers have not heard so
+    RESOLVED = "resolved"
+
+
+class Told(NamedTuple):
+    """What another replica said of one alert, and for how many seconds that had been so."""
+
+    word: Word
+    age: float
+
+
 @dataclass(frozen=True, slots=True)
 class PeerView:
     """What one other replica said.
 
     `heard`: monotonic time at which its answer was asked for. `wants_out`: it would leave for a shared reason, if the
-    brake let it. `attempts`: of each probe that it shares, oldest first.
+    brake let it. `attempts`: of each probe that it shares, oldest first. `alerts`: by their keys.
     """
 
     identity: str
     heard: float
     wants_out: bool = False
     attempts: Mapping[str, tuple[Attempted, ...]] = field(default_factory=dict)
+    alerts: Mapping[str, Told] = field(default_factory=dict)
 
 
 class Company(NamedTuple):

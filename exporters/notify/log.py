@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -25,6 +25,7 @@ class LogNotifier(Notifier[LogOptions]):
     """Writes one line per alert: a warning when it fires, a notice when it is resolved."""
 
     options_type = LogOptions
+    spoken: ClassVar[bool] = False
 
     async def notify(self, alerts: Sequence[Alert]) -> None:
         """Never fails."""

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.peers import wire
-from agent.readiness.fleet import Attempted
+from agent.readiness.fleet import Attempted, Told, Word
 
 VALID = {"version": 1, "identity": "a1b2", "wants_out": True, "probes": {"db": [[3.5, True], [1.0, False]]}}
 
@@ -23,6 +23,15 @@ def test_what_is_told_is_what_is_read():
     view = wire.read(json.dumps(told).encode(), asked_at=7000.0)
     assert (view.identity, view.wants_out, view.heard) == ("a1b2", True, 7000.0)
     assert view.attempts == {"db": (Attempted(6990.0, False), Attempted(6999.5, True)), "cache": ()}
+
+
+def test_what_is_known_of_alerts_is_told():
+    """Word and age of each alert; at most 200 of them, and one of a word that is not known here is passed over."""
+    alerts = {f"{number:064x}": Told(Word.ANNOUNCED, 12.5) for number in range(300)}
+    told = json.loads(json.dumps(wire.document("a", False, {}, 0.0, alerts)))
+    assert wire.read(json.dumps(told).encode(), 0.0).alerts == dict(list(alerts.items())[:200])
+    told["alerts"] = {"0" * 64: ["snoozed", 1], "1" * 64: ["firing", 1]}
+    assert wire.read(json.dumps(told).encode(), 0.0).alerts == {"1" * 64: Told(Word.FIRING, 1.0)}
 
 
 def test_an_attempt_never_looks_younger_than_it_is():
@@ -92,6 +101,9 @@ def test_newer_and_shorter_documents_are_understood(changes):
         pytest.param(body(probes={"db": [["1", True]]}), id="a text for an age"),
         pytest.param(body(probes={"db": [[1.0, 1]]}), id="a number for passed"),
         pytest.param(body(probes=[]), id="a list of probes"),
+        pytest.param(body(alerts={"x": ["firing", 1]}), id="an alert without a key"),
+        pytest.param(body(alerts={"0" * 64: ["firing", -1]}), id="an alert of the future"),
+        pytest.param(body(alerts={f"{n:064x}": ["firing", 1] for n in range(201)}), id="201 alerts"),
         pytest.param(b'{"identity":"a","version":1,"probes":{"db":[[1e999,true]]}}', id="infinity"),
         pytest.param(b'{"identity":"a","version":1,"probes":{"db":[[NaN,true]]}}', id="not a number"),
         pytest.param(b'{"identity":"a","version":1,"probes":{"\\ud800":[]}}', id="half a character"),

@@ -1,0 +1,245 @@
+"""Of many replicas one speaks, and whatever goes wrong somebody does."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from agent.alerting.engine import Notice
+from agent.outbox.speaker import Speaker
+from agent.peers import wire
+from agent.readiness.fleet import Fleet
+from agent.readiness.rank import before
+from exporters.base import Alert, Severity
+
+KEY = "ab" * 32
+FIRING = Alert("OutriderSLOBurn", Severity.PAGE, 1000.0, KEY)
+RESOLVED = replace(FIRING, resolved_at=1600.0)
+REFRESH = 2.0
+
+
+class Replica:
+    """One replica: its own clock's offset, a speaker, and an outbox that may hold back what it gets."""
+
+    def __init__(self, name, offset=0.0):
+        self.offset, self.news, self.holding = offset, [], []
+        self.stuck = self.dead = self.deaf = False
+        self.fleet = Fleet(name, REFRESH)
+        self.speaker = Speaker(self.fleet, lambda receiver: receiver != "am", self._unsent)
+
+    def _unsent(self, key):
+        return any(notice.alert.key == key for notice in self.holding)
+
+
+class Play:
+    """Several replicas in simulated time; what reaches the one webhook is in `heard`: (second, who, fires)."""
+
+    def __init__(self, count, refresh=REFRESH, seed=7):
+        chance = random.Random(seed)
+        self.replicas = [Replica(f"r{n}", chance.uniform(0, 1e6)) for n in range(count)]
+        for one in self.replicas:
+            one.fleet.configure(refresh)
+        self.now, self.heard, self.leases = 0, [], []
+        self.run(10)
+
+    def run(self, seconds):
+        for _ in range(seconds):
+            self.now += 1
+            for number, one in enumerate(self.replicas):
+                if (self.now + number) % 2 == 0:
+                    self.look(one)
+                if not one.dead:
+                    self.tell(one)
+
+    def look(self, one):
+        """Read what every other replica tells, as it travels between two machines whose clocks differ."""
+        for other in self.replicas:
+            if other is not one and not (other.dead or one.dead or one.deaf or other.deaf):
+                there = self.now + other.offset
+                body = wire.document(other.fleet.identity, False, {}, there, other.speaker.told(there))
+                one.fleet.hear(wire.read(wire.msgspec.json.encode(body), self.now + one.offset))
+
+    def tell(self, one):
+        notices, one.news = one.news, []
+        one.holding += one.speaker.step(notices, self.now + one.offset)
+        if not one.stuck:
+            for notice in one.holding:
+                if "am" in notice.receivers:
+                    self.leases.append((self.now, one.fleet.identity, notice.alert.firing))
+                if "hook" in notice.receivers:
+                    self.heard.append((self.now, one.fleet.identity, notice.alert.firing))
+            one.holding = []
+
+    def fire(self, *which, to=("hook",)):
+        for number in which:
+            self.replicas[number].news.append(Notice(FIRING, to))
+
+    def resolve(self, *which, to=("hook",)):
+        for number in which:
+            self.replicas[number].news.append(Notice(RESOLVED, to))
+
+    @property
+    def words(self):
+        return [fires for _, _, fires in self.heard]
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 50])
+def test_a_fault_that_all_see_is_told_once_and_ended_once(count):
+    """However many replicas there are, the webhook hears one FIRING and one RESOLVED."""
+    play = Play(count)
+    play.fire(*range(count))
+    play.run(400)
+    play.resolve(*range(count))
+    play.run(400)
+    assert play.words == [True, False]
+
+
+def test_the_first_of_all_does_not_wait():
+    """Somebody speaks in the second in which it fires."""
+    play = Play(5)
+    play.fire(*range(5))
+    play.run(1)
+    assert play.words == [True]
+
+
+def test_the_only_one_that_sees_it_does_not_wait_for_those_that_see_nothing():
+    """A private fault of any replica of eight is told within three refreshes."""
+    play = Play(8)
+    for number in range(8):
+        play.fire(number)
+        play.run(8)
+        assert play.words == [True], number
+        play.resolve(number)
+        play.run(320)
+        assert play.words == [True, False], number
+        play.heard.clear()
+
+
+def test_it_is_over_when_it_is_over_for_the_last():
+    """The first to recover says nothing; the last one does."""
+    play = Play(4)
+    play.fire(0, 1, 2, 3)
+    play.run(100)
+    for number in range(3):
+        play.resolve(number)
+        play.run(60)
+        assert play.words == [True]
+    play.resolve(3)
+    play.run(60)
+    assert play.words == [True, False]
+
+
+@pytest.mark.parametrize("at", [1, 5, 30])
+def test_the_one_that_spoke_may_die(at):
+    """What it said is ended by those that are left."""
+    play = Play(3)
+    play.fire(0, 1, 2)
+    play.run(at)
+    who = play.heard[0][1]
+    dead = next(number for number, one in enumerate(play.replicas) if one.fleet.identity == who)
+    play.replicas[dead].dead = True
+    play.run(60)
+    play.resolve(*({0, 1, 2} - {dead}))
+    play.run(120)
+    assert play.words[-1] is False
+    assert play.words.count(False) == 1
+    assert play.words.count(True) <= 2
+
+
+def test_a_word_that_is_stuck_is_said_by_another():
+    """Handed to an outbox is not told: when the first cannot reach the webhook, the next one speaks."""
+    play = Play(3)
+    first = min(play.replicas, key=lambda one: _place(one, play))
+    first.stuck = True
+    play.fire(0, 1, 2)
+    play.run(60)
+    assert play.words == [True]
+    assert play.heard[0][1] != first.fleet.identity
+
+
+def test_those_that_hear_nobody_all_speak():
+    """Without each other's views every replica tells it: a repeat is folded, silence would be a loss."""
+    play = Play(3)
+    for one in play.replicas:
+        one.deaf = True
+    play.run(10)
+    play.fire(0, 1, 2)
+    play.run(60)
+    assert play.words == [True, True, True]
+
+
+def test_without_peers_it_is_said_at_once():
+    """One alone has nobody to wait for."""
+    play = Play(1, refresh=None)
+    play.fire(0)
+    play.run(1)
+    play.resolve(0)
+    play.run(1)
+    assert play.words == [True, False]
+
+
+def test_an_alertmanager_hears_everybody():
+    """A lease is everyone's own, and is not staggered; the webhook beside it hears one."""
+    play = Play(3)
+    play.fire(0, 1, 2, to=("am", "hook"))
+    play.run(1)
+    assert len(play.leases) == 3
+    play.resolve(0, 1, 2, to=("am", "hook"))
+    play.run(60)
+    assert len(play.leases) == 6
+    assert play.words == [True, False]
+
+
+def test_one_that_started_anew_still_ends_what_it_knew():
+    """A replica that knows from its state folder that an alert fires says its end, when nobody else does."""
+    play = Play(2)
+    play.replicas[0].speaker.adopt([KEY], play.now + play.replicas[0].offset)
+    play.run(10)
+    play.resolve(0)
+    play.run(30)
+    assert play.words == [False]
+
+
+def test_an_end_of_which_nothing_is_known_is_said():
+    """Rather one RESOLVED too many than an incident that stays open."""
+    play = Play(2)
+    play.resolve(1)
+    play.run(30)
+    assert play.words == [False]
+
+
+def test_what_ended_before_anybody_was_told_is_not_told():
+    """A blip during the wait calls nobody."""
+    play = Play(3)
+    last = max(range(3), key=lambda number: _place(play.replicas[number], play))
+    play.fire(last)
+    play.run(1)
+    play.resolve(last)
+    play.run(60)
+    assert play.words == []
+    assert play.replicas[last].speaker.told(0.0) == {}
+
+
+def test_the_next_episode_is_another_one():
+    """The RESOLVED of the first, which is still remembered, does not silence that of the second."""
+    play = Play(3)
+    for _ in range(2):
+        play.fire(0, 1, 2)
+        play.run(60)
+        play.resolve(0, 1, 2)
+        play.run(60)
+    assert play.words == [True, False, True, False]
+
+
+def test_what_is_over_is_forgotten():
+    """Nothing of an alert is left five minutes after its end."""
+    play = Play(3)
+    play.fire(0, 1, 2)
+    play.run(30)
+    play.resolve(0, 1, 2)
+    play.run(400)
+    assert all(not one.speaker.told(play.now + one.offset) for one in play.replicas)
+
+
+def _place(one, play):
+    return before(one.fleet.identity, (other.fleet.identity for other in play.replicas if other is not one), KEY)
