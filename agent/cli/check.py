@@ -115,6 +115,18 @@ def warnings(plan: Plan) -> Iterator[str]:
         yield "no `state_dir`: there is no last good configuration to start from when the file is bad."
     if plan.objectives and not plan.notifiers:
         yield "there are SLOs but no `alerts.receivers`: nobody is called."
+    yield from _many_voices(plan)
+
+
+def _many_voices(plan: Plan) -> Iterator[str]:
+    """Receivers that every replica would tell, where there seem to be several."""
+    peers = plan.file.readiness.peers
+    if (peers is not None and peers.way != "prometheus") or not any(one.member.shared for one in plan.probes.values()):
+        return
+    for name, part in plan.notifiers.items():
+        if part.cls.spoken and not part.cls.lease:
+            way = "hear of no alerts through Prometheus" if peers else "do not know each other"
+            yield f"the replicas {way}, so each of them tells {name} the same. Write `readiness.peers: {{dns: NAME}}`."
 
 
 def _readiness(plan: Plan) -> Iterator[str]:
