@@ -34,7 +34,7 @@ setup: $(DEV) ## Make .venv with everything for development
 demo: $(DEMO) ## Start the demo: real servers, three replicas of a sample service, Outrider beside each
 	@$(BIN)/outrider demo $(ARGS)
 
-demo-break: $(DEMO) ## Break a part of the running demo: WHAT=shared|private|redis|service|memory|upstream
+demo-break: $(DEMO) ## Break a part of the running demo: WHAT=shared|private|redis|service|memory|upstream|slo
 	@$(BIN)/outrider demo --break "$(WHAT)"
 
 demo-mend: $(DEMO) ## Mend it again: WHAT=...

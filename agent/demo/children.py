@@ -24,6 +24,7 @@ class SampleService(Server):
         super().__init__(port)
         self._folder = folder
         self._arguments = ["--postgres", postgres, "--redis", redis, "--otlp", otlp]
+        self.failing = False  #: whether it was told to fail; one that is started anew does not
 
     @property
     def url(self) -> str:
@@ -37,6 +38,16 @@ class SampleService(Server):
     def release(self) -> None:
         """Make it give back what it was told to hold. ServerError when it does not."""
         self._post("/release")
+
+    def fail(self) -> None:
+        """Make every request for orders fail, from now on. ServerError when it does not."""
+        self._post("/fail")
+        self.failing = True
+
+    def work(self) -> None:
+        """Make it answer again. ServerError when it does not."""
+        self._post("/work")
+        self.failing = False
 
     def _post(self, path: str) -> None:
         connection = http.client.HTTPConnection(HOST, self.port, timeout=10 * _ANSWER_SECONDS)
@@ -52,6 +63,7 @@ class SampleService(Server):
 
     def _prepare(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.failing = False
 
     def _command(self) -> list[str]:
         return [sys.executable, "-m", "agent.demo.service", "--port", str(self.port), *self._arguments]

@@ -12,10 +12,10 @@ from pathlib import Path
 
 OK, NOT_DONE, UNKNOWN, NO_DEMO = 0, 1, 64, 69  #: exit codes of the command, as everywhere in Outrider
 #: What can be broken, with its key in the demo's terminal.
-KEYS = {"postgres": "p", "private": "i", "redis": "r", "service": "s", "memory": "m", "upstream": "u"}
+KEYS = {"postgres": "p", "private": "i", "redis": "r", "service": "s", "memory": "m", "upstream": "u", "slo": "o"}
 #: Other names: the database is the same for all replicas, so its end is the fault that is shared.
 ALSO = {"shared": "postgres"}
-THERE_ARE = "there are shared (or postgres), private, redis, service, memory, upstream"
+THERE_ARE = "there are shared (or postgres), private, redis, service, memory, upstream, slo"
 _LINE_LIMIT = 1024  # bytes
 _ASK_SECONDS = 5.0  # a client that says nothing is dropped
 _ANSWER_SECONDS = 60.0  # a database may take a while to start again

@@ -1,4 +1,4 @@
-"""The six faults of the demo. Each stops or fills something real; none is done before it is really in place."""
+"""The seven faults of the demo. Each stops or fills something real; none is done before it is really in place."""
 
 import asyncio
 import time
@@ -50,6 +50,7 @@ class Faults:
             _stopped("service", f"the sample service of {first.title}", first.service),
             _Memory(first).fault(),
             _stopped("upstream", "the OTLP upstream", stage.upstream, shared=True),
+            _failing(first),
         )
         self.known = {fault.what: fault for fault in known}
         self.working_on = ""  #: what is being broken or mended at this moment
@@ -113,6 +114,26 @@ def _ended(what: str, broken_text: str, mended_text: str, server: Server) -> Fau
         server.start()
 
     return Fault(what, KEYS[what], broken_text, mended_text, lambda: not server.running, stop, start)
+
+
+def _failing(replica: Replica) -> Fault:
+    """The fault of a service whose requests fail while all that it needs is well: only an objective sees it."""
+    service = replica.service
+
+    def fail() -> None:
+        if not service.running:
+            raise FaultError("the sample service is stopped: mend service first")
+        service.fail()
+
+    return Fault(
+        "slo",
+        KEYS["slo"],
+        f"the sample service of {replica.title} fails every request for orders",
+        f"the sample service of {replica.title} answers again",
+        lambda: service.running and service.failing,
+        fail,
+        lambda: service.work() if service.running else None,
+    )
 
 
 class _Memory:

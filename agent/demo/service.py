@@ -63,6 +63,7 @@ class Shop:
             retry=Retry(NoBackoff(), 0),
         )
         self._held: list[mmap.mmap] = []
+        self._failing = False
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
         """Hold the connections for as long as the service runs."""
@@ -84,14 +85,13 @@ class Shop:
         """`/orders`: how many orders there are; from the cache, or from the database while the cache is away."""
         with _tracer.start_as_current_span("GET /orders", kind=SpanKind.SERVER) as span:
             span.set_attributes({"http.request.method": "GET", "http.route": "/orders", "url.path": request.path})
+            if self._failing:
+                return _failed(span, RuntimeError("a mistake in the newest version"), 500)
             count = await self._cached()
             try:
                 count = await self._count() if count is None else count
             except _AWAY as error:
-                span.record_exception(error)
-                span.set_attributes({"http.response.status_code": 503, "error.type": type(error).__name__})
-                span.set_status(Status(StatusCode.ERROR))
-                return web.json_response({"error": type(error).__name__}, status=503)
+                return _failed(span, error, 503)
             span.set_attribute("http.response.status_code", 200)
             return web.json_response({"orders": count})
 
@@ -129,6 +129,16 @@ class Shop:
         self.release()
         return web.json_response({"held_mb": 0})
 
+    async def fail(self, _: web.Request) -> web.Response:
+        """`POST /fail`: every request for orders fails from now on, while the process and its dependencies are well."""
+        self._failing = True
+        return web.json_response({"failing": True})
+
+    async def work(self, _: web.Request) -> web.Response:
+        """`POST /work`: requests are answered again."""
+        self._failing = False
+        return web.json_response({"failing": False})
+
     def release(self) -> None:
         """Unmap what is held: unlike freed heap, it leaves the process at once."""
         while self._held:
@@ -139,6 +149,15 @@ def _peer(url: str) -> dict[str, str | int]:
     """The attributes of who is called."""
     parts = urlsplit(url)
     return {"server.address": parts.hostname or "", "server.port": parts.port or 0}
+
+
+def _failed(span: Span, error: Exception, status: int) -> web.Response:
+    """The answer to a request that failed, which its span tells too."""
+    name = type(error).__name__
+    span.record_exception(error)
+    span.set_attributes({"http.response.status_code": status, "error.type": name})
+    span.set_status(Status(StatusCode.ERROR))
+    return web.json_response({"error": name}, status=status)
 
 
 def _calling(name: str, attributes: Mapping[str, str | int]) -> AbstractContextManager[Span]:
@@ -153,6 +172,8 @@ def application(shop: Shop) -> web.Application:
     app.router.add_get("/orders", shop.orders)
     app.router.add_post("/allocate", shop.allocate)
     app.router.add_post("/release", shop.released)
+    app.router.add_post("/fail", shop.fail)
+    app.router.add_post("/work", shop.work)
     app.cleanup_ctx.append(shop.running)
     return app
 

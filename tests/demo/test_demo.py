@@ -357,7 +357,11 @@ def test_a_port_in_use_names_port_and_setting(tmp_path):
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (["--break", "everything"], 64, "there are shared (or postgres), private, redis, service, memory, upstream"),
+        (
+            ["--break", "everything"],
+            64,
+            "there are shared (or postgres), private, redis, service, memory, upstream, slo",
+        ),
         (["--mend", "redis"], 69, "no demo runs in this folder"),
         (["--public", "web"], 64, "write a number from 1 to 65535"),
     ],

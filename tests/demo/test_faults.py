@@ -3,6 +3,7 @@
 import asyncio
 import socket
 
+import aiohttp
 import psutil
 import pytest
 
@@ -68,6 +69,29 @@ async def test_memory_is_really_allocated_and_given_back(stage):
     for _ in range(2):
         await faults.put("memory", broken=False)
         assert service.memory_info().rss < 0.85 * files.MEMORY_LIMIT
+
+
+async def test_requests_really_fail_and_work_again(stage):
+    """The service answers 500 while its health stays 200; a restart, too, ends the fault."""
+    faults = Faults(stage)
+    url = stage.first.service.url
+    for _ in range(2):
+        await faults.put("slo", broken=True)
+        assert [await _status(f"{url}{path}") for path in ("/orders", "/healthz")] == [500, 200]
+    assert faults.broken() == ("slo",)
+    await faults.put("slo", broken=False)
+    assert await _status(f"{url}/orders") == 200
+    await faults.put("slo", broken=True)
+    await faults.put("service", broken=True)
+    await faults.put("slo", broken=False)
+    await faults.put("service", broken=False)
+    assert faults.broken() == ()
+    assert await _status(f"{url}/orders") == 200
+
+
+async def _status(url):
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status
 
 
 async def test_faults_in_the_same_moment_wait_for_each_other(stage):
