@@ -197,7 +197,7 @@ class Screen:
             style = "bold red" if what in broken else "bold"
             line.append(key, style=f"{style} reverse")
             line.append(f" {what}", style=style if what in broken else "not dim")
-            line.append(f"{self._symbol('down')} " if what in broken else "  ", style=style)
+            line.append(f"{self._symbol('down') if what in broken else ''} ", style=style)
         line.append("q", style="bold reverse")
         line.append(" quit", style="not dim")
         return line

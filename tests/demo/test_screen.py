@@ -51,7 +51,7 @@ def test_a_healthy_screen():
         "requests      2.0/s, 5% failed",
         "1,204 received = 1,190 delivered + 11 dropped + 3 queued",
         "orders-db 99.95%: 87.0% of the budget left, burning 23.1x",
-        "p postgres  i private  r redis  s service  m memory  u upstream  o slo  q quit",
+        "p postgres i private r redis s service m memory u upstream o slo q quit",
         "http://127.0.0.1:9741/  :40111/",
         "http://127.0.0.1:40124",
     ):
