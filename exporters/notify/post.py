@@ -39,7 +39,8 @@ class Poster:
     ) -> None:
         """`timeout`: seconds for one whole exchange. `secrets`: what bodies hold and no error may repeat."""
         self._headers = {name: value.reveal() for name, value in headers.items()}
-        self._secrets = [secret.reveal() for secret in secrets]
+        words = (word for secret in (*secrets, *headers.values()) for word in secret.reveal().split())
+        self._secrets = [word for word in words if len(word) >= _TELLING]
         self._timeout = timeout
         self._client = Client(tls=tls, timeout=timeout, connections=connections)
 
@@ -88,15 +89,18 @@ def _telling(url: str) -> list[str]:
 
 
 async def _said(response: aiohttp.ClientResponse, secrets: Iterable[str]) -> str:
-    """What a refusal says, for the log: a body that cannot be read does not matter, one with a secret is not shown."""
+    """What a refusal says, for the log, without the secrets; a body that cannot be read does not matter."""
     if response.headers.get("Content-Encoding"):
         return ""
     try:
         raw = await response.content.read(_ANSWER)
     except (aiohttp.ClientError, TimeoutError):
         return ""
-    # By its beginning: the end of a secret may be cut off.
-    return "" if any(secret[:_TELLING].encode() in raw for secret in secrets) else clean_bytes(raw)
+    for secret in sorted(map(str.encode, secrets), key=len, reverse=True):
+        raw = raw.replace(secret, b"***")
+        if secret[:_TELLING] in raw:  # its end was cut off
+            return ""
+    return clean_bytes(raw)
 
 
 async def _refusal(response: aiohttp.ClientResponse, secrets: Iterable[str]) -> Retryable | Permanent:
