@@ -78,9 +78,10 @@ def _scalar(node: Scalar, type_: Any) -> Any:
         return plain(node)
     if _BARE.fullmatch(node.text):
         return node.text
-    if any(issubclass(choice, Url) for choice in classes):
+    url = next((choice for choice in classes if issubclass(choice, Url)), None)
+    if url is not None:
         try:
-            return str(Url.parse(node.text))
+            return str(url.parse(node.text))
         except ValueError:
             return MASK
     return MASK

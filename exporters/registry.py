@@ -28,6 +28,9 @@ NOTIFIERS = Registry(
     builtin={
         "alertmanager": "exporters.notify.alertmanager:AlertmanagerNotifier",
         "log": "exporters.notify.log:LogNotifier",
+        "pagerduty": "exporters.notify.pagerduty:PagerDutyNotifier",
+        "slack": "exporters.notify.slack:SlackNotifier",
+        "teams": "exporters.notify.teams:TeamsNotifier",
         "webhook": "exporters.notify.webhook:WebhookNotifier",
     },
     group="outrider.notifiers",

@@ -3,7 +3,7 @@
 from config.types.address import HostPort, ListenAddress
 from config.types.base import Unfit, Word
 from config.types.measure import Bound, Duration, Rate, Ratio, Size
-from config.types.secret import Secret, Url
+from config.types.secret import Secret, SecretUrl, Url
 from config.types.status import StatusRanges
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Rate",
     "Ratio",
     "Secret",
+    "SecretUrl",
     "Size",
     "StatusRanges",
     "Unfit",

@@ -100,6 +100,21 @@ class Url(Secret):
         return shown + (f"?{query}" if query else "") + (f"#{MASK}" if self._parts.fragment else "")
 
 
+class SecretUrl(Url):
+    """A URL whose path is a password: whoever knows it may post. Printed as scheme, host and port."""
+
+    __slots__ = ()
+
+    @classmethod
+    def json_schema(cls) -> dict[str, object]:
+        """A URL."""
+        return Url.json_schema() | {"description": "a URL that is a secret as a whole, best a reference such as ${VAR}"}
+
+    def __str__(self) -> str:
+        place = _places(self._parts)[0]
+        return f"{self.scheme}://{place}/{MASK}"
+
+
 def _masked_user(user: str) -> str:
     """The name stays; a name without a password is often a token, so it goes."""
     name, _, password = user.partition(":")

@@ -1,13 +1,15 @@
 """One POST to a place that takes alerts, and what its answer means for the next attempt."""
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
+from urllib.parse import unquote
 
 import aiohttp
 
 from config.net.headers import header_problems
-from config.net.http import Client, explain
+from config.net.http import Client, explain, read_bounded
 from config.net.retry import retry_after
 from config.net.text import clean_bytes
 from config.net.tls import TlsFileError, TlsOptions
@@ -19,23 +21,36 @@ MAX_TIMEOUT = 30.0  #: seconds; a receiver that needs longer for one answer is n
 RETRYABLE: Final = {408: "timeout", 425: "server", 429: "throttled"}
 PERMANENT: Final = {401: "auth", 403: "auth", 404: "gone", 410: "gone", 413: "too_large"}
 
-_ANSWER = 1024  # bytes read of a refusal, for the log
+_ANSWER = 1024  # bytes read of an answer
+_TELLING = 12  # characters; a shorter part of an address is a word, not a secret
 
 
 class Poster:
     """Sends JSON with one set of headers. Made without a running loop; connections are made by the first `post`."""
 
-    def __init__(self, *, headers: Mapping[str, Secret], tls: TlsOptions, timeout: float, connections: int = 1) -> None:
-        """`timeout`: seconds for one whole exchange."""
+    def __init__(
+        self,
+        *,
+        headers: Mapping[str, Secret],
+        tls: TlsOptions,
+        timeout: float,
+        connections: int = 1,
+        secrets: Iterable[Secret] = (),
+    ) -> None:
+        """`timeout`: seconds for one whole exchange. `secrets`: what bodies hold and no error may repeat."""
         self._headers = {name: value.reveal() for name, value in headers.items()}
+        words = (word for secret in (*secrets, *headers.values()) for word in secret.reveal().split())
+        self._secrets = [word for word in words if len(word) >= _TELLING]
         self._timeout = timeout
         self._client = Client(tls=tls, timeout=timeout, connections=connections)
 
-    async def post(self, url: Url | str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        """One attempt. Raises Retryable or Permanent; any 2xx is success, whatever its body."""
+    async def post(
+        self, url: Url | str, body: bytes, headers: Mapping[str, str] | None = None, *, yes: bytes | None = None
+    ) -> None:
+        """One attempt. Raises Retryable or Permanent; any 2xx is success, with `yes` only one with that body."""
         address = url.reveal() if isinstance(url, Url) else url
         try:
-            await self._exchange(address, body, headers or {})
+            await self._exchange(address, body, headers or {}, yes)
         except TimeoutError as error:
             raise Retryable("timeout", f"no answer within {self._timeout:g} s") from error
         except TlsFileError as error:
@@ -43,24 +58,55 @@ class Poster:
         except (aiohttp.ClientError, OSError) as error:
             raise Retryable("network", explain(error)) from error
 
-    async def _exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
+    async def _exchange(self, url: str, body: bytes, headers: Mapping[str, str], yes: bytes | None) -> None:
         headers = {**self._headers, "Content-Type": "application/json", **headers}
         async with self._client.post(url, body, headers) as response:
             if not 200 <= response.status < 300:
-                raise await _refusal(response)
+                raise await _refusal(response, [*self._secrets, *_telling(url)])
+            if yes is not None and await _answer(response) != yes:
+                raise Permanent(
+                    "refused", f"it answered {response.status}, but not {yes.decode()!r}; is the URL right?"
+                )
 
     async def aclose(self) -> None:
         """Close the connections. Safe twice."""
         await self._client.aclose()
 
 
-async def _refusal(response: aiohttp.ClientResponse) -> Retryable | Permanent:
-    """The status decides; what the body says is for the log, so a body that cannot be read does not matter."""
-    status = response.status
+async def _answer(response: aiohttp.ClientResponse) -> bytes | None:
+    """A short body without the space around it; None for one that is long or cannot be decoded."""
     try:
-        said = "" if response.headers.get("Content-Encoding") else clean_bytes(await response.content.read(_ANSWER))
+        return (await read_bounded(response, _ANSWER)).strip()
+    except (ValueError, LookupError):
+        return None
+
+
+def _telling(url: str) -> list[str]:
+    """The parts of an address, but its host, that may be what a receiver knows its senders by. Servers repeat them."""
+    place, _, path = url.partition("://")[2].partition("/")
+    secret = f"{place.rpartition('@')[0]}/{path}"
+    return [part for part in re.split(r"[/?&=:#]+", f"{secret}/{unquote(secret)}") if len(part) >= _TELLING]
+
+
+async def _said(response: aiohttp.ClientResponse, secrets: Iterable[str]) -> str:
+    """What a refusal says, for the log, without the secrets; a body that cannot be read does not matter."""
+    if response.headers.get("Content-Encoding"):
+        return ""
+    try:
+        raw = await response.content.read(_ANSWER)
     except (aiohttp.ClientError, TimeoutError):
-        said = ""
+        return ""
+    for secret in sorted(map(str.encode, secrets), key=len, reverse=True):
+        raw = raw.replace(secret, b"***")
+        if secret[:_TELLING] in raw:  # its end was cut off
+            return ""
+    return clean_bytes(raw)
+
+
+async def _refusal(response: aiohttp.ClientResponse, secrets: Iterable[str]) -> Retryable | Permanent:
+    """The status decides."""
+    status = response.status
+    said = await _said(response, secrets)
     detail = f"it answered {status}" + (f": {said}" if said else "")
     if status in RETRYABLE or status >= 500:
         after = retry_after(response.headers.get("Retry-After"), time.time())

@@ -18,9 +18,10 @@ FOLDER = Path(__file__).with_name("plugins")
 PLACES = (
     *("dsn-password", "redis-password", "url-password", "query", "bearer", "basic-password", "header", "body"),
     *("from-file", "from-variable", "from-default", "plug-in", "otlp-header"),
-    *("webhook-header", "webhook-query", "alertmanager"),
+    *("webhook-header", "webhook-query", "alertmanager", "pagerduty", "slack", "teams"),
 )
 CANARIES = {place: f"canary{number:02d}x{place.replace('-', '')}" for number, place in enumerate(PLACES)}
+CANARIES["pagerduty"] = CANARIES["pagerduty"].ljust(32, "0")  # as long as a routing key has to be
 SIGNING = base64.b64encode(b"canary99xsigningsecret0123456789").decode()
 PATHS = (
     *("/", "/metrics", "/health/status", "/readyz?verbose", "/readyz/db", "/readyz/cache", "/readyz/app"),
@@ -59,6 +60,9 @@ alerts:
       secret: whsec_SIGNING
       old_secret: whsec_SIGNING
       headers: {{x-key: {webhook-header}}}
+    calls: {{type: pagerduty, routing_key: {pagerduty}, url: 'http://127.0.0.1:1/v2/enqueue'}}
+    chat: {{type: slack, url: 'http://127.0.0.1:1/services/T0/B0/{slack}'}}
+    cards: {{type: teams, url: 'http://127.0.0.1:1/workflows/{teams}?sig={teams}'}}
     fleet: {{type: alertmanager, urls: ['http://u:{alertmanager}@127.0.0.1:1']}}
 """
 
@@ -101,7 +105,8 @@ def test_no_secret_leaves_a_running_agent(place):
         one.file.write_text(one.file.read_text().replace("format: text", "format: json, level: debug"))
         one.wait(lambda: "configuration loaded" in one.log.read_text())
         one.wait(lambda: "faulty.py" in one.log.read_text(), "the plug-in's traceback")
-        one.wait(lambda: "receiver hook" in one.log.read_text(), "the alert that could not be sent")
+        for name in ("hook", "calls", "chat", "cards", "fleet"):
+            one.wait(lambda name=name: f"receiver {name}" in one.log.read_text(), "the alert that could not be sent")
         one.wait(lambda: all(probe["last"] for probe in one.json("/api/v1/probes")["probes"] if probe["name"] != "own"))
         for path in PATHS:
             assert leaks(one.get(path, one.admin)[1].decode()) == [], path

@@ -14,6 +14,7 @@ from config.types import (
     Rate,
     Ratio,
     Secret,
+    SecretUrl,
     Size,
     StatusRanges,
     Unfit,
@@ -269,3 +270,26 @@ def test_who_can_reach_a_listener(text, local):
     """Loopback and Unix sockets are local, everything else can be reached from outside."""
     assert ListenAddress.parse(text).local is local
     assert HostPort.parse("127.0.0.1:1").loopback
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://hooks.slack.com/services/T0/B0/canary", "https://hooks.slack.com/***"),
+        ("https://u:canary@h:8443/canary?sig=canary#canary", "https://h:8443/***"),
+        ("http://[::1]:80", "http://[::1]:80/***"),
+        ("https://u:pa/canary@h/x", None),
+    ],
+)
+def test_a_secret_url_shows_where_it_leads_and_no_more(text, shown):
+    """Its path is what lets anyone in."""
+    if shown is None:
+        with pytest.raises(Unfit) as caught:
+            SecretUrl.parse(text)
+        assert "canary" not in str(caught.value)
+        return
+    url = SecretUrl.parse(text)
+    assert str(url) == shown
+    assert "canary" not in repr(url)
+    assert url.reveal() == text
+    assert url != Url(text)

@@ -28,6 +28,9 @@ SECRETS = {
     "dsn": "postgres://shop:word@db.internal/shop",
     "orders_dsn": "postgres://shop:word@db.internal/shop",
     "redis_url": "redis://cache.internal",
+    "pagerduty": "0" * 32,
+    "slack_url": "https://hooks.slack.com/services/T0/B0/x",
+    "teams_url": "https://prod.westeurope.logic.azure.com/workflows/x",
 }
 _COMMAND = re.compile(r"^(?:\$ )?outrider (.+)$", re.MULTILINE)
 _NOT_SHELL = re.compile(r"^outrider (\d|COMMAND\b)")

@@ -15,6 +15,9 @@ from config.net.tls import TlsOptions
 from config.sections import alerts, groups, listen, log, maintenance, metrics, probes, readiness, slos, traces
 from exporters.notify.alertmanager import AlertmanagerOptions
 from exporters.notify.log import LogOptions
+from exporters.notify.pagerduty import PagerDutyOptions
+from exporters.notify.slack import SlackOptions
+from exporters.notify.teams import TeamsOptions
 from exporters.notify.webhook import WebhookOptions
 from exporters.otlp.grpc import OtlpGrpcOptions
 from exporters.otlp.http import OtlpHttpOptions
@@ -58,7 +61,10 @@ KEYS_OF = {
     (CONFIGURATION, "## `alerts`", 0): [("", alerts.Alerts), ("routes[].", alerts.Route)],
     (CONFIGURATION, "## `alerts`", 1): [("", alerts.Receiver), ("", WebhookOptions)],
     (CONFIGURATION, "## `alerts`", 2): [("", alerts.Receiver), ("", AlertmanagerOptions)],
-    (CONFIGURATION, "## `alerts`", 3): [("", alerts.Receiver), ("", LogOptions)],
+    (CONFIGURATION, "## `alerts`", 3): [("", alerts.Receiver), ("", PagerDutyOptions)],
+    (CONFIGURATION, "## `alerts`", 4): [("", alerts.Receiver), ("", SlackOptions)],
+    (CONFIGURATION, "## `alerts`", 5): [("", alerts.Receiver), ("", TeamsOptions)],
+    (CONFIGURATION, "## `alerts`", 6): [("", alerts.Receiver), ("", LogOptions)],
     (CONFIGURATION, "## `tls`", 0): [("", TlsOptions)],
     (PROBES_PAGE, "## http", 0): [("", HttpOptions)],
     (PROBES_PAGE, "## http", 1): [("", Expect)],

@@ -179,6 +179,27 @@ async def test_a_refusal_that_is_a_flood_is_cut(place, notifier):
     assert len(str(caught.value)) < 300
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("no /v1/s3cret-s3cret-s3cret here", "refused: it answered 400: no /v1/*** here"),
+        ("notifications of s3cret%2Fs3cret%2F are off", "refused: it answered 400: *** of *** are off"),
+        ("bad token t0ken-t0ken-t0ken", "refused: it answered 400: bad token ***"),
+        (" " * 1009 + "s3cret-s3cret-s3cret", "refused: it answered 400"),
+    ],
+)
+async def test_a_refusal_that_repeats_the_address_is_shown_without_it(place, notifier, said, shown):
+    """Error pages like to name what was asked for; the path or the query may be what lets one in."""
+    place.answer(400, said)
+    headers = {"Authorization": Secret("Bearer t0ken-t0ken-t0ken")}
+    hook = notifier(
+        url=Url(f"{place.url}/v1/notifications/s3cret-s3cret-s3cret?key=s3cret%2Fs3cret%2F"), headers=headers
+    )
+    with pytest.raises(Permanent) as caught:
+        await hook.notify([alert()])
+    assert str(caught.value) == shown
+
+
 async def test_a_refusal_in_an_encoding_is_not_shown(place, notifier):
     """Compressed bytes are no text."""
     place.answer(400, b"\x1f\x8b\x08rubbish", **{"Content-Encoding": "gzip"})
