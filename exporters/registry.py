@@ -27,6 +27,7 @@ NOTIFIERS = Registry(
     noun="receiver type",
     builtin={
         "alertmanager": "exporters.notify.alertmanager:AlertmanagerNotifier",
+        "email": "exporters.notify.email:EmailNotifier",
         "log": "exporters.notify.log:LogNotifier",
         "webhook": "exporters.notify.webhook:WebhookNotifier",
     },

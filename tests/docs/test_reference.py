@@ -14,6 +14,7 @@ from config.later import KEYS
 from config.net.tls import TlsOptions
 from config.sections import alerts, groups, listen, log, maintenance, metrics, probes, readiness, slos, traces
 from exporters.notify.alertmanager import AlertmanagerOptions
+from exporters.notify.email import EmailOptions
 from exporters.notify.log import LogOptions
 from exporters.notify.webhook import WebhookOptions
 from exporters.otlp.grpc import OtlpGrpcOptions
@@ -58,7 +59,8 @@ KEYS_OF = {
     (CONFIGURATION, "## `alerts`", 0): [("", alerts.Alerts), ("routes[].", alerts.Route)],
     (CONFIGURATION, "## `alerts`", 1): [("", alerts.Receiver), ("", WebhookOptions)],
     (CONFIGURATION, "## `alerts`", 2): [("", alerts.Receiver), ("", AlertmanagerOptions)],
-    (CONFIGURATION, "## `alerts`", 3): [("", alerts.Receiver), ("", LogOptions)],
+    (CONFIGURATION, "## `alerts`", 3): [("", alerts.Receiver), ("", EmailOptions)],
+    (CONFIGURATION, "## `alerts`", 4): [("", alerts.Receiver), ("", LogOptions)],
     (CONFIGURATION, "## `tls`", 0): [("", TlsOptions)],
     (PROBES_PAGE, "## http", 0): [("", HttpOptions)],
     (PROBES_PAGE, "## http", 1): [("", Expect)],
