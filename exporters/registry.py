@@ -27,6 +27,7 @@ NOTIFIERS = Registry(
     noun="receiver type",
     builtin={
         "alertmanager": "exporters.notify.alertmanager:AlertmanagerNotifier",
+        "email": "exporters.notify.email:EmailNotifier",
         "log": "exporters.notify.log:LogNotifier",
         "pagerduty": "exporters.notify.pagerduty:PagerDutyNotifier",
         "slack": "exporters.notify.slack:SlackNotifier",

@@ -12,6 +12,7 @@ COMMANDS = {
     "gate": "watch a deploy for a while: pass or fail, for scripts and CI",
     "exec": "run a command with the agent beside it, where there are no sidecars",
     "queue": "show what waits in the state folder, and what upstreams refused for good",
+    "alerts": "try a receiver with a marked test alert",
     "version": "show the version",
 }
 

@@ -39,13 +39,14 @@ class TlsOptions(Options, frozen=True):
             yield "ca", "`verify: false` trusts any certificate, so `ca` would do nothing; leave one of them out"
 
 
-def client_context(options: TlsOptions) -> ssl.SSLContext:
+def client_context(options: TlsOptions, alpn: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLContext:
     """A context for client connections; the same one again until a file it was made from changes.
 
-    Raises TlsFileError. Making one reads the system's roots (about 10 ms and 1 MiB), hence the sharing.
+    `alpn`: the protocols that are offered; some servers of others than HTTP hang up on a wrong one. Raises
+    TlsFileError. Making one reads the system's roots (about 10 ms and 1 MiB), hence the sharing.
     """
     files = (("ca", options.ca), ("cert", options.cert), ("key", options.key))
-    return _context(options, tuple(_version(key, path) for key, path in files if path))
+    return _context(options, tuple(_version(key, path) for key, path in files if path), alpn)
 
 
 def unverified(options: TlsOptions) -> ssl.SSLContext:
@@ -85,10 +86,11 @@ def _version(key: str, path: str) -> tuple[int, int, int]:
 
 
 @lru_cache(maxsize=64)
-def _context(options: TlsOptions, versions: tuple[tuple[int, int, int], ...]) -> ssl.SSLContext:
+def _context(options: TlsOptions, versions: tuple[tuple[int, int, int], ...], alpn: tuple[str, ...]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3 if options.min_version == "1.3" else ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
+    if alpn:
+        context.set_alpn_protocols(alpn)
     if not options.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -14,6 +14,7 @@ from config.later import KEYS
 from config.net.tls import TlsOptions
 from config.sections import alerts, groups, listen, log, maintenance, metrics, probes, readiness, slos, traces
 from exporters.notify.alertmanager import AlertmanagerOptions
+from exporters.notify.email import EmailOptions
 from exporters.notify.log import LogOptions
 from exporters.notify.pagerduty import PagerDutyOptions
 from exporters.notify.slack import SlackOptions
@@ -64,7 +65,8 @@ KEYS_OF = {
     (CONFIGURATION, "## `alerts`", 3): [("", alerts.Receiver), ("", PagerDutyOptions)],
     (CONFIGURATION, "## `alerts`", 4): [("", alerts.Receiver), ("", SlackOptions)],
     (CONFIGURATION, "## `alerts`", 5): [("", alerts.Receiver), ("", TeamsOptions)],
-    (CONFIGURATION, "## `alerts`", 6): [("", alerts.Receiver), ("", LogOptions)],
+    (CONFIGURATION, "## `alerts`", 6): [("", alerts.Receiver), ("", EmailOptions)],
+    (CONFIGURATION, "## `alerts`", 7): [("", alerts.Receiver), ("", LogOptions)],
     (CONFIGURATION, "## `tls`", 0): [("", TlsOptions)],
     (PROBES_PAGE, "## http", 0): [("", HttpOptions)],
     (PROBES_PAGE, "## http", 1): [("", Expect)],
