@@ -1,6 +1,7 @@
 """The contract of a probe: it measures or raises; the judge upstairs decides what that means."""
 
 import ssl
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +9,8 @@ from enum import StrEnum
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from config.options import Options
+from config.types import Secret
+from probes.beats import Beats
 from probes.reason import Reason
 
 MAX_ITEMS = 50  #: items kept per reading name and attempt; a hostile server must not grow our series
@@ -111,6 +114,7 @@ class ProbeContext:
     service: str = ""
     timeout: float = 3.0  # seconds for a whole attempt
     family: int = 0  # socket.AF_INET, AF_INET6, or 0 for any: which addresses of a name may be used
+    beats: Beats = field(default_factory=lambda: Beats(time.monotonic()))  # what was pushed for this probe
 
 
 O = TypeVar("O", bound=Options)  # noqa: E741 - O for options, as in DESIGN
@@ -147,6 +151,11 @@ class Probe(ABC, Generic[O]):
     def target(cls, options: O) -> str:
         """Where this points, for people: host and port or a path, never a secret."""
         return ""
+
+    @classmethod
+    def heartbeat_token(cls, options: O) -> Secret | None:
+        """What a `POST /heartbeats/NAME` must present; None where the kind takes no heartbeats."""
+        return None
 
     def classify(self, error: Exception) -> tuple[Reason, str] | None:
         """The reason and detail of one of the `expected` exceptions, or None for the common rules (probes.classify)."""

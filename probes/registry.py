@@ -15,6 +15,7 @@ PROBES = Registry(
         "memory": "probes.memory:MemoryProbe",
         "postgres": "probes.postgres:PostgresProbe",
         "redis": "probes.redis:RedisProbe",
+        "heartbeat": "probes.heartbeat:HeartbeatProbe",
     },
     group="outrider.probes",
     fault=_not_a_probe,

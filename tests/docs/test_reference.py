@@ -19,6 +19,7 @@ from exporters.notify.webhook import WebhookOptions
 from exporters.otlp.grpc import OtlpGrpcOptions
 from exporters.otlp.http import OtlpHttpOptions
 from exporters.registry import NOTIFIERS, SENDERS
+from probes.heartbeat import HeartbeatOptions
 from probes.http.options import Expect, HttpOptions
 from probes.memory import MemoryOptions
 from probes.postgres import PostgresOptions
@@ -64,6 +65,7 @@ KEYS_OF = {
     (PROBES_PAGE, "## http", 1): [("", Expect)],
     (PROBES_PAGE, "## postgres", 0): [("", PostgresOptions)],
     (PROBES_PAGE, "## redis", 0): [("", RedisOptions)],
+    (PROBES_PAGE, "## heartbeat", 0): [("", HeartbeatOptions)],
     (PROBES_PAGE, "## memory", 0): [("", MemoryOptions)],
 }
 # Told in the row of the key that holds them.
