@@ -1,5 +1,6 @@
 """The contract of a probe: it measures or raises; the judge upstairs decides what that means."""
 
+import math
 import ssl
 import time
 from abc import ABC, abstractmethod
@@ -54,12 +55,33 @@ class ReadingSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Buckets:
+    """The counters of a histogram: `counts[n]` of all observations were at most `bounds[n]`, the last one infinite.
+
+    They only grow while the probe lives; a fall means that the probe began anew.
+    """
+
+    bounds: tuple[float, ...]
+    counts: tuple[float, ...]
+
+    @property
+    def total(self) -> float:
+        """All observations."""
+        return self.counts[-1]
+
+    def within(self, limit: float) -> float | None:
+        """How many were at most `limit`; None where no bound is there, for then nobody knows."""
+        exact = (count for bound, count in zip(self.bounds, self.counts, strict=True) if math.isclose(bound, limit))
+        return next(exact, None)
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """What one attempt found.
 
     `phases`: seconds spent in each named part (resolve, connect, tls, ...). `facts`: label values of
     `outrider_TYPE_info` (version, role). `concerns`: each one turns a pass into a warning. `detail`: one sentence for
-    people with the right to see it; no secrets.
+    people with the right to see it; no secrets. `histograms`: by the name of the reading that has their total.
     """
 
     readings: tuple[Reading, ...] = ()
@@ -67,6 +89,7 @@ class Measurement:
     facts: Mapping[str, str] = field(default_factory=dict)
     concerns: tuple[Reason, ...] = ()
     detail: str = ""
+    histograms: Mapping[str, Buckets] = field(default_factory=dict)
 
 
 class ProbeFailed(Exception):  # noqa: N818 - named for what happened, as a probe's author would say it
@@ -151,6 +174,14 @@ class Probe(ABC, Generic[O]):
     def target(cls, options: O) -> str:
         """Where this points, for people: host and port or a path, never a secret."""
         return ""
+
+    @classmethod
+    def readings_of(cls, options: O | None) -> Mapping[str, ReadingSpec]:
+        """The readings of a probe with these options, where the file names some itself.
+
+        With options that cannot be read (None) and where nothing is promised: {}, then any name may have a threshold.
+        """
+        return cls.readings
 
     @classmethod
     def heartbeat_token(cls, options: O) -> Secret | None:

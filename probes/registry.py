@@ -14,6 +14,7 @@ PROBES = Registry(
         "http": "probes.http:HttpProbe",
         "memory": "probes.memory:MemoryProbe",
         "postgres": "probes.postgres:PostgresProbe",
+        "prometheus": "probes.prometheus:PrometheusProbe",
         "redis": "probes.redis:RedisProbe",
         "heartbeat": "probes.heartbeat:HeartbeatProbe",
     },

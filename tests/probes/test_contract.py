@@ -19,6 +19,7 @@ SILENT = {
     "http": "url: http://127.0.0.1:{port}/",
     "memory": "of: {{process: no-such-process}}",
     "postgres": "dsn: postgresql://someone:secret@127.0.0.1:{port}/db",
+    "prometheus": "url: http://127.0.0.1:{port}/metrics",
     "redis": "url: redis://127.0.0.1:{port}/0",
 }
 LOCAL = {"heartbeat", "memory"}  # look at this machine: nothing to wait for
