@@ -46,7 +46,7 @@ class Selection:
         if lines is None:
             return None
         if self.series.kinds == "counter":
-            return self._totals.advance((hash(line.block), line.value) for line in lines)
+            return self._totals.advance((line.series, line.value) for line in lines)
         finite = [line.value for line in lines if math.isfinite(line.value)]
         return _AGGREGATES[self.series.aggregate](finite) if finite else None
 
@@ -57,8 +57,8 @@ class Selection:
             return None
         found: dict[float, list[tuple[int, float]]] = {}
         for line in lines:
-            bound = _bound(line.labels().get("le", ""))
-            found.setdefault(bound, []).append((hash(line.block), line.value))
+            bound = _bound(line.labels.get("le", ""))
+            found.setdefault(bound, []).append((line.series, line.value))
         if found and (len(found) > MAX_BUCKETS or math.inf not in found):
             raise ProbeFailed(Reason.PROTOCOL, f"{self.metric} has no bucket +Inf, or more than {MAX_BUCKETS} of them")
         if found and found.keys() != self._buckets.keys():
@@ -82,10 +82,9 @@ class Selection:
         lines = page.samples.get(self.metric, [])
         if not self._wanted or not lines:
             return lines if page.knows(self.metric) else None
-        labelled = [(line, line.labels()) for line in lines]
-        if not any(self.series.labels.keys() <= labels.keys() for _, labels in labelled):
+        if not any(self.series.labels.keys() <= line.labels.keys() for line in lines):
             return None
-        return [line for line, labels in labelled if self._wanted <= labels.items()]
+        return [line for line in lines if self._wanted <= line.labels.items()]
 
 
 def _bound(text: str) -> float:

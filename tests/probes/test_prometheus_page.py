@@ -25,7 +25,7 @@ load -Inf
 async def test_only_what_is_wanted_is_read():
     """Whole names, labels with every escape, timestamps and white space, as the format allows them."""
     page = await read(TEXT, {"jobs_total", "depth"})
-    assert [(line.labels(), line.value) for line in page.samples["jobs_total"]] == [
+    assert [(line.labels, line.value) for line in page.samples["jobs_total"]] == [
         ({"queue": "a b", "note": 'say "hi" } \\ \n,'}, 3.0), ({"queue": "b"}, 400.0), ({}, 5.0),
     ]  # fmt: skip
     assert page.samples.keys() == {"jobs_total", "depth"}
@@ -35,12 +35,12 @@ async def test_only_what_is_wanted_is_read():
 async def test_it_reads_what_the_client_library_reads():
     """The same samples as prometheus_client's own parser, on a page of many pieces."""
     text = "# TYPE requests_total counter\n" + "".join(
-        f'requests_total{{path="/orders/{number}",code="200"}} {number}\n' for number in range(5000)
+        f'requests_total{{path="/orders/{number}",code="200"}} {number}\n' for number in range(4000)
     )
     assert len(text) > 4 * PIECE
     (family,) = text_string_to_metric_families(text)
     page = await read(text.encode(), {"requests_total"})
-    ours = [(line.labels(), line.value) for line in page.samples["requests_total"]]
+    ours = [(line.labels, line.value) for line in page.samples["requests_total"]]
     assert ours == [(sample.labels, sample.value) for sample in family.samples]
 
 
@@ -76,9 +76,8 @@ async def test_what_is_no_page_is_refused(text, words):
 
 async def test_labels_that_cannot_be_read_are_refused():
     """Braces alone do not make labels."""
-    page = await read(b"jobs_total{q=a} 3", {"jobs_total"})
     with pytest.raises(ProbeFailed, match="cannot be read"):
-        page.samples["jobs_total"][0].labels()
+        await read(b"jobs_total{q=a} 3", {"jobs_total"})
 
 
 async def test_an_empty_page_is_one():
