@@ -106,6 +106,23 @@ async def test_a_restart_of_the_service_takes_nothing_back():
     assert seen.measurement.histograms["took"].counts == (13.0, 26.0)
 
 
+async def test_other_bounds_begin_anew():
+    """A service that comes back with other buckets says nothing of those before; without +Inf it says nothing."""
+    pages = iter([[1, "+Inf"], [2, "+Inf"], [2]])
+
+    async def script(peer):
+        await peer.request()
+        body = "".join(f'took_bucket{{le="{bound}"}} 5\n' for bound in next(pages)).encode()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body), body)
+
+    series = {"took": Series(metric="took", kind="histogram")}
+    async with serve(script) as stub, reading(SimpleNamespace(url=stub.url("/metrics")), **series) as attempt:
+        for bound in (1.0, 2.0):
+            seen = await attempt()
+            assert seen.measurement.histograms["took"] == Buckets((bound, float("inf")), (5.0, 5.0))
+        assert verdict(await attempt()) == ("fail", "protocol")
+
+
 async def test_what_is_missing(app):
     """A counter without such labels is 0; a metric or a label that nobody has is a warning."""
     Counter("requests", "r", ["code"], registry=app.registry).labels("200").inc()
