@@ -191,10 +191,9 @@ class App:
                 self.scheduler.forget(name)
                 self.metrics.leave(name)
                 self.replica.forget(name)
-        for name in new:
-            planned = plan.probes[name]
+        for planned in (plan.probes[name] for name in new):
             self.metrics.enter(planned.member, planned.cls)
-            self.scheduler.start(planned, planned.make)
+            self.scheduler.start(planned, self.replica.maker(planned))
         self._running = dict(plan.probes)
         return sentences("probe", gone, new)
 
@@ -251,6 +250,7 @@ class App:
             counted=self.counted,
             override=self.replica.overrides,
             maintenance=self.replica.maintenance,
+            heartbeats=self.replica.heartbeats,
             edges=lambda: self.edges.recent(time.monotonic()),
         )
 

@@ -34,7 +34,7 @@ from config.types.address import is_loopback
 from config.yaml import Mapping as MappingNode
 from config.yaml import Node, Scalar
 from exporters.registry import NOTIFIERS, SENDERS
-from probes.base import Kind, Probe
+from probes.base import Kind, Probe, ReadingSpec
 from probes.registry import PROBES
 
 #: Threshold key -> is it an upper limit, and what crossing it is.
@@ -119,14 +119,12 @@ def _survey_entry(path: str, entry: MappingNode, entry_type: type[Any], registry
         if isinstance(kind, Scalar):
             problems.add(f"{path}.type", str(error), kind.position)
         return
-    for key in _SIDES:
-        for reading, limit in (
-            (convert(entry.items[key], Bounds, Problems()) or {}).items() if key in entry.items else ()
-        ):
-            if wrong := _misfit(cls, reading, limit.unit):
-                problems.add(f"{path}.{key}.{reading}", wrong, entry.items[key].position)
     rest = {key: value for key, value in entry.items.items() if key not in known}
-    convert(MappingNode(rest, entry.position, entry.keys, tuple(known)), cls.options_type, problems, path)
+    options = convert(MappingNode(rest, entry.position, entry.keys, tuple(known)), cls.options_type, problems, path)
+    for key in _SIDES.keys() & entry.items.keys():
+        for reading, limit in (convert(entry.items[key], Bounds, Problems()) or {}).items():
+            if wrong := _misfit(cls.readings_of(options), reading, limit.unit):
+                problems.add(f"{path}.{key}.{reading}", wrong, entry.items[key].position)
 
 
 def kinds(file: File) -> Kinds:
@@ -168,7 +166,7 @@ def _probe(file: File, name: str, entry: ProbeEntry, problems: Problems) -> Plan
     options = convert(entry.rest, cls.options_type, problems, path)
     if options is None:
         return None
-    bounds = tuple(_bounds(cls, path, entry, problems))
+    bounds = tuple(_bounds(cls, options, path, entry, problems))
     member = Member(
         name,
         slug(entry.type),
@@ -192,34 +190,37 @@ def _probe(file: File, name: str, entry: ProbeEntry, problems: Problems) -> Plan
     return Planned(member, pace, bounds, options, cls, file.service, entry.invert, _FAMILIES[entry.family], reads)
 
 
-def _bounds(cls: type[Probe[Any]], path: str, entry: ProbeEntry, problems: Problems) -> Iterator[Bound]:
+def _bounds(
+    cls: type[Probe[Any]], options: Options, path: str, entry: ProbeEntry, problems: Problems
+) -> Iterator[Bound]:
+    promised = cls.readings_of(options)
     written = {name for bounds in entry.bounds.values() for name in bounds}
     for key, bounds in entry.bounds.items():
         above, outcome = _SIDES[key]
         for name, limit in bounds.items():
-            if wrong := _misfit(cls, name, limit.unit):
+            if wrong := _misfit(promised, name, limit.unit):
                 problems.add(f"{path}.{key}.{name}", wrong, entry.rest.position)
-            yield Bound(name, limit.value, above, outcome, limit.per_second, _unit(cls, name))
+            yield Bound(name, limit.value, above, outcome, limit.per_second, _unit(promised, name))
         for name, value in cls.default_thresholds.get(key, {}).items():
             if name not in written:
-                yield Bound(name, value, above, outcome, unit=_unit(cls, name))
+                yield Bound(name, value, above, outcome, unit=_unit(promised, name))
 
 
-def _unit(cls: type[Probe[Any]], reading: str) -> str:
+def _unit(promised: Mapping[str, ReadingSpec], reading: str) -> str:
     """The unit of a reading; the duration and the phases of an attempt are readings too."""
     if reading == "duration" or reading.startswith("phase."):
         return "seconds"
-    spec = cls.readings.get(reading)
+    spec = promised.get(reading)
     return spec.unit if spec else ""
 
 
-def _misfit(cls: type[Probe[Any]], name: str, unit: str) -> str:
+def _misfit(promised: Mapping[str, ReadingSpec], name: str, unit: str) -> str:
     """What is wrong with a threshold of this unit on this reading; "" when it fits."""
     if name == "duration" or name.startswith("phase."):
         return "" if unit == "seconds" else "is a duration; write one such as 300ms"
-    spec = cls.readings.get(name)
+    spec = promised.get(name)
     if spec is None:
-        return f"the kind has no such reading; {suggestion(name, (*cls.readings, 'duration'))}" if cls.readings else ""
+        return f"the kind has no such reading; {suggestion(name, (*promised, 'duration'))}" if promised else ""
     if (spec.kind is Kind.COUNTER) != (unit == "rate"):
         return "only grows; write a rate such as 5/min" if unit != "rate" else "is no counter; write a plain limit"
     if unit in {"rate", "", spec.unit}:

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from agent.assemble import Plan
@@ -17,6 +18,7 @@ from agent.health.board import Board, View
 from agent.health.maintenance import Maintenance
 from agent.health.roots import ancestors, explanation
 from agent.health.state import Edge, State
+from agent.heartbeats import Heartbeats
 from agent.lifecycle import Lifecycle
 from agent.pulse import Pulse
 from agent.readiness.fleet import Company, Fleet, Told
@@ -25,7 +27,9 @@ from agent.readiness.override import Overrides
 from agent.readiness.policy import Verdict, starting, unjudged
 from agent.readiness.room import Readiness
 from agent.readiness.weight import weight
+from agent.scheduler.tasks import Planned
 from exporters.base import Sample
+from probes.base import Probe
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ class Replica:
 
     def __init__(self, board: Board, lifecycle: Lifecycle, pulse: Pulse, poke: Callable[[str], None]) -> None:
         self.board, self.maintenance, self.overrides = board, Maintenance(), Overrides()
+        self.heartbeats = Heartbeats(poke)
         self.fleet = Fleet(secrets.token_hex(8))
         self.says: Callable[[float], Mapping[str, Told]] = lambda _: {}  # of alerts, at a monotonic time
         self._room = Readiness(self.fleet)
@@ -52,6 +57,8 @@ class Replica:
         self._room.configure(plan.policy)
         self.maintenance.configure(plan.windows)
         self._groups, self._judged = plan.groups, judged
+        tokens = {name: each.cls.heartbeat_token(each.options) for name, each in plan.probes.items()}
+        self.heartbeats.configure({name: token for name, token in tokens.items() if token is not None})
         self.weigh()
 
     # -- what happens ----------------------------------------------------------------------------------------------
@@ -77,6 +84,11 @@ class Replica:
         for name in self._room.weigh(views, now, chance=random.random()):
             self._poke(name)
         self.verdict()
+
+    def maker(self, planned: Planned) -> Callable[[], Probe[Any]]:
+        """Makes the instances of a probe: each is told what was pushed for it, also to those before it."""
+        pushed = planned.cls.heartbeat_token(planned.options) is not None
+        return partial(planned.make, self.heartbeats.of(planned.member.name)) if pushed else planned.make
 
     def forget(self, name: str) -> None:
         """A probe is gone from the file."""
@@ -166,6 +178,7 @@ class Replica:
     def samples(self) -> Iterable[tuple[str, Iterable[Sample]]]:
         """The verdict, for the metrics page."""
         verdict = self.verdict()
+        yield from self.heartbeats.samples()
         yield "outrider_ready", [Sample((), float(verdict.ready))]
         yield "outrider_ready_changes_total", [Sample((), self._changes)]
         yield "outrider_readiness_weight_ratio", [Sample((), self.weight() / 100)]

@@ -84,6 +84,12 @@ METRICS = _table(
         "Attempts that ignored their cancellation and were abandoned.",
         ("probe",),
     ),
+    Metric(
+        "outrider_heartbeats_total",
+        "counter",
+        "Heartbeats accepted, by what the job said: ok, fail or start.",
+        ("probe", "said"),
+    ),
     Metric("outrider_ready", "gauge", "1 while this replica says it may get traffic."),
     Metric(
         "outrider_ready_changes_total",

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from config.options import Options
     from config.types import Bound, Duration, HostPort, Rate, Ratio, Secret, Size, StatusRanges, Url
     from exporters.base import Alert, Notifier, Permanent, Retryable, Severity
-    from probes.base import Attempt, Kind, Measurement, Probe, ProbeContext, ProbeFailed, Reading, ReadingSpec
+    from probes.base import Attempt, Buckets, Kind, Measurement, Probe, ProbeContext, ProbeFailed, Reading, ReadingSpec
     from probes.reason import Reason
 
 __version__ = "0.1.0"
@@ -19,6 +19,7 @@ __all__ = [
     "Alert",
     "Attempt",
     "Bound",
+    "Buckets",
     "Duration",
     "HostPort",
     "Kind",

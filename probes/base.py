@@ -1,6 +1,8 @@
 """The contract of a probe: it measures or raises; the judge upstairs decides what that means."""
 
+import math
 import ssl
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +10,8 @@ from enum import StrEnum
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from config.options import Options
+from config.types import Secret
+from probes.beats import Beats
 from probes.reason import Reason
 
 MAX_ITEMS = 50  #: items kept per reading name and attempt; a hostile server must not grow our series
@@ -51,12 +55,33 @@ class ReadingSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Buckets:
+    """The counters of a histogram: `counts[n]` of all observations were at most `bounds[n]`, the last one infinite.
+
+    They only grow while the probe lives; a fall means that the probe began anew.
+    """
+
+    bounds: tuple[float, ...]
+    counts: tuple[float, ...]
+
+    @property
+    def total(self) -> float:
+        """All observations."""
+        return self.counts[-1]
+
+    def within(self, limit: float) -> float | None:
+        """How many were at most `limit`; None where no bound is there, for then nobody knows."""
+        exact = (count for bound, count in zip(self.bounds, self.counts, strict=True) if math.isclose(bound, limit))
+        return next(exact, None)
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """What one attempt found.
 
     `phases`: seconds spent in each named part (resolve, connect, tls, ...). `facts`: label values of
     `outrider_TYPE_info` (version, role). `concerns`: each one turns a pass into a warning. `detail`: one sentence for
-    people with the right to see it; no secrets.
+    people with the right to see it; no secrets. `histograms`: by the name of the reading that has their total.
     """
 
     readings: tuple[Reading, ...] = ()
@@ -64,6 +89,7 @@ class Measurement:
     facts: Mapping[str, str] = field(default_factory=dict)
     concerns: tuple[Reason, ...] = ()
     detail: str = ""
+    histograms: Mapping[str, Buckets] = field(default_factory=dict)
 
 
 class ProbeFailed(Exception):  # noqa: N818 - named for what happened, as a probe's author would say it
@@ -111,6 +137,7 @@ class ProbeContext:
     service: str = ""
     timeout: float = 3.0  # seconds for a whole attempt
     family: int = 0  # socket.AF_INET, AF_INET6, or 0 for any: which addresses of a name may be used
+    beats: Beats = field(default_factory=lambda: Beats(time.monotonic()))  # what was pushed for this probe
 
 
 O = TypeVar("O", bound=Options)  # noqa: E741 - O for options, as in DESIGN
@@ -147,6 +174,19 @@ class Probe(ABC, Generic[O]):
     def target(cls, options: O) -> str:
         """Where this points, for people: host and port or a path, never a secret."""
         return ""
+
+    @classmethod
+    def readings_of(cls, options: O | None) -> Mapping[str, ReadingSpec]:
+        """The readings of a probe with these options, where the file names some itself.
+
+        With options that cannot be read (None) and where nothing is promised: {}, then any name may have a threshold.
+        """
+        return cls.readings
+
+    @classmethod
+    def heartbeat_token(cls, options: O) -> Secret | None:
+        """What a `POST /heartbeats/NAME` must present; None where the kind takes no heartbeats."""
+        return None
 
     def classify(self, error: Exception) -> tuple[Reason, str] | None:
         """The reason and detail of one of the `expected` exceptions, or None for the common rules (probes.classify)."""

@@ -37,9 +37,12 @@ class Reason(StrEnum):
     THROTTLED = "throttled"
     NOT_FOUND = "not_found"
     THRESHOLD = "threshold"
+    OVERDUE = "overdue"
+    REPORTED = "reported"
     UNREADABLE = "unreadable"
     QUERY = "query"
     STALE_CONNECTION = "stale_connection"
+    WAITING = "waiting"  # there is nothing to judge yet: the attempt is skipped
     INCONCLUSIVE = "inconclusive"
     CONFIG = "config"
     CANCELLED = "cancelled"

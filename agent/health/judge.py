@@ -84,6 +84,8 @@ class Judge:
 
     def failed(self, reason: Reason, detail: str) -> Ruling:
         """The ruling on a check that raised one of its expected exceptions."""
+        if reason is Reason.WAITING:
+            return Ruling(Outcome.SKIPPED, reason, detail)
         if self.invert:
             return Ruling(Outcome.PASS, Reason.OK, f"it failed ({reason}), as `invert: true` wants")
         return Ruling(Outcome.FAIL, reason, detail)

@@ -13,7 +13,7 @@ from agent.events import Observation, Outcome
 from probes.reason import Reason
 
 WARN_THRESHOLD = 3  #: warnings in a row before up becomes degraded
-IMMEDIATE = frozenset({Reason.CONFIG})  #: failures that a second look cannot change
+IMMEDIATE = frozenset({Reason.CONFIG, Reason.OVERDUE, Reason.REPORTED})  #: failures that a second look cannot change
 
 
 class State(StrEnum):

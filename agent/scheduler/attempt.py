@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent.events import Observation, Outcome
@@ -182,4 +182,4 @@ def _bounded(measurement: Measurement) -> Measurement:
             kept.append(reading)
     if len(kept) == len(measurement.readings):
         return measurement
-    return Measurement(tuple(kept), measurement.phases, measurement.facts, measurement.concerns, measurement.detail)
+    return replace(measurement, readings=tuple(kept))

@@ -18,6 +18,7 @@ from agent.scheduler.bell import Bell
 from agent.scheduler.timetable import FreshTurns, Pace
 from exporters.base import Sample
 from probes.base import Probe, ProbeContext
+from probes.beats import Beats
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +48,10 @@ class Planned:
         member = replace(self.member, **{key: getattr(other.member, key) for key in said})
         return replace(self, member=member, reads=other.reads) == other
 
-    def make(self) -> Probe[Any]:
-        """A new instance: at start, and again after a stuck check."""
-        member = self.member
-        return self.cls(self.options, ProbeContext(member.name, self.service, member.timeout, self.family))
+    def make(self, beats: Beats | None = None) -> Probe[Any]:
+        """A new instance: at start, and again after a stuck check. `beats`: what was pushed for it so far."""
+        member, heard = self.member, beats or Beats(time.monotonic())
+        return self.cls(self.options, ProbeContext(member.name, self.service, member.timeout, self.family, heard))
 
 
 @dataclass(slots=True)

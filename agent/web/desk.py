@@ -8,6 +8,7 @@ from typing import Any
 from agent.health.board import View
 from agent.health.maintenance import Maintenance
 from agent.health.state import Edge
+from agent.heartbeats import Heartbeats
 from agent.lifecycle import Lifecycle
 from agent.readiness.fleet import Company
 from agent.readiness.groups import GroupVerdict
@@ -84,6 +85,7 @@ class Desk:
     edges: Callable[[], Sequence[Edge]] = tuple
     exceptions: Callable[[], Sequence[Group]] = tuple
     new_exceptions: Callable[[float], Sequence[Group]] = _none_since
+    heartbeats: Heartbeats = field(default_factory=Heartbeats)
     counted: Counted = field(default_factory=Counted)
     override: Overrides = field(default_factory=Overrides)
     maintenance: Maintenance = field(default_factory=Maintenance)

@@ -30,7 +30,7 @@ Endpoint = Callable[[Call], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One path and the function that answers one method of it. A path that ends in `/*` takes one more segment: a name.
+    """One path and the function that answers one method of it. `/*` in a path takes one segment, last or last but one.
 
     `guarded`: refused on the admin listener when the request was not meant for this machine.
     """
@@ -53,8 +53,8 @@ class Routes:
         self._exact: dict[str, dict[str, Route]] = {}
         self._named: dict[str, dict[str, Route]] = {}
         for route in routes:
-            table = self._named if route.path.endswith("/*") else self._exact
-            methods = table.setdefault(route.path.removesuffix("/*"), {})
+            table = self._named if "/*" in route.path else self._exact
+            methods = table.setdefault(route.path, {})
             methods[route.method] = route
             if route.method == "GET":
                 methods["HEAD"] = route
@@ -89,4 +89,7 @@ class Routes:
         if methods := self._exact.get(path):
             return methods, ""
         prefix, _, name = path.rpartition("/")
-        return (self._named.get(prefix, _NOTHING), name) if name else (_NOTHING, "")
+        if name and (methods := self._named.get(f"{prefix}/*")):
+            return methods, name
+        before, _, inner = prefix.rpartition("/")
+        return (self._named.get(f"{before}/*/{name}", _NOTHING), inner) if inner and name else (_NOTHING, "")

@@ -6,6 +6,7 @@ from agent.web.api.maintenance import MaintenanceApi
 from agent.web.api.override import OverrideApi
 from agent.web.desk import Desk
 from agent.web.health import Health
+from agent.web.heartbeats import HeartbeatsEndpoint
 from agent.web.metrics import Metrics
 from agent.web.page.endpoint import Page
 from agent.web.peerz import Peerz
@@ -14,13 +15,16 @@ from agent.web.routes import Route
 
 def public(desk: Desk) -> list[Route]:
     """What anyone who reaches the pod may ask."""
-    health, gate = Health(desk), GateEndpoint(desk)
+    health, gate, heartbeats = Health(desk), GateEndpoint(desk), HeartbeatsEndpoint(desk)
     return [
         Route("/livez", health.live),
         Route("/readyz", health.ready),
         Route("/readyz/*", health.member),
         Route("/startupz", health.started),
         Route("/groups/*", health.group),
+        Route("/heartbeats/*", heartbeats.ok, "POST"),
+        Route("/heartbeats/*/start", heartbeats.start, "POST"),
+        Route("/heartbeats/*/fail", heartbeats.fail, "POST"),
         Route("/peerz", Peerz(desk).get),
         Route("/health", health.status),
         Route("/health/ready", health.status),

@@ -22,12 +22,23 @@ from probes.stopwatch import Stopwatch
 class Look:
     """The state of one attempt."""
 
-    def __init__(self, options: HttpOptions, rules: Rules, watch: Stopwatch, deadline: float, family: int = 0) -> None:
+    def __init__(
+        self,
+        options: HttpOptions,
+        rules: Rules,
+        watch: Stopwatch,
+        deadline: float,
+        family: int = 0,
+        *,
+        keep: bool = False,
+    ) -> None:
+        self.body = b""  # where it is kept
         self.watch = watch
         self.facts: dict[str, str] = {}
         self.concerns: tuple[Reason, ...] = ()
         self.detail = ""
         self._options = options
+        self._keep = keep
         self._rules = rules
         self._deadline = deadline
         self._family = family
@@ -100,6 +111,7 @@ class Look:
 
     async def _judge(self, exchange: Exchange, message: RawResponseMessage, *, secure: bool) -> None:
         body = await self._read(exchange, message)
+        self.body = body if self._keep else b""
         if self._rules.throttled(message.code):
             wait = retry_after(message.headers.get("Retry-After"), time.time())
             self.concerns = (Reason.THROTTLED,)
@@ -115,7 +127,7 @@ class Look:
         self._content_length = int(declared) if declared.isascii() and declared.isdigit() else None
         self._uncompressed = 0
         encoding = body_encoding(message.headers.get("Content-Encoding", ""), self._options.compression)
-        body = Body(encoding, self._options.max_body, keep=self._rules.read_body)
+        body = Body(encoding, self._options.max_body, keep=self._keep or self._rules.read_body)
         try:
             while piece := await exchange.read():
                 body.take(piece)

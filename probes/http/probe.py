@@ -60,22 +60,26 @@ class HttpProbe(Probe[HttpOptions]):
 
     async def check(self, attempt: Attempt) -> Measurement:
         """One request and its redirects."""
+        return self.measured(await self.look(attempt))
+
+    async def look(self, attempt: Attempt, *, keep: bool = False) -> Look:
+        """Look once; `keep`: hold the body. Raises ProbeFailed, with what was measured until then."""
         left = attempt.seconds_left
         left -= min(_EARLY, left / 20)
         watch, deadline = Stopwatch(time.monotonic), time.monotonic() + left
-        look = Look(self.options, self._rules, watch, deadline, self.context.family)
+        look = Look(self.options, self._rules, watch, deadline, self.context.family, keep=keep)
         try:
             async with asyncio.timeout(left):
                 await look.run(self._first().traced(attempt.traceparent))
         except ProbeFailed as failed:
             failed.phase = failed.phase or look.watch.phase
-            failed.measurement = self._measurement(look)
+            failed.measurement = self.measured(look)
             raise
         except (OSError, EOFError) as error:
             phase = look.watch.phase
             reason, detail = classify(error, phase)
-            raise ProbeFailed(reason, detail, phase=phase, measurement=self._measurement(look)) from error
-        return self._measurement(look)
+            raise ProbeFailed(reason, detail, phase=phase, measurement=self.measured(look)) from error
+        return look
 
     def _first(self) -> Request:
         if not self.options.body_file:
@@ -86,7 +90,8 @@ class HttpProbe(Probe[HttpOptions]):
             raise ProbeFailed(Reason.CONFIG, f"body_file cannot be read: {error.strerror}") from error
         return Request.first(self.options, body)
 
-    def _measurement(self, look: Look) -> Measurement:
+    def measured(self, look: Look) -> Measurement:
+        """What one look found."""
         readings = tuple(self.reading(name, value) for name, value in look.values())
         look.watch.stop()
         return Measurement(readings, look.watch.seconds, look.facts, look.concerns, look.detail)

@@ -23,9 +23,11 @@ from exporters.notify.webhook import WebhookOptions
 from exporters.otlp.grpc import OtlpGrpcOptions
 from exporters.otlp.http import OtlpHttpOptions
 from exporters.registry import NOTIFIERS, SENDERS
+from probes.heartbeat import HeartbeatOptions
 from probes.http.options import Expect, HttpOptions
 from probes.memory import MemoryOptions
 from probes.postgres import PostgresOptions
+from probes.prometheus.options import PrometheusOptions, Series
 from probes.reason import Reason
 from probes.redis.options import RedisOptions
 from probes.registry import PROBES
@@ -72,6 +74,9 @@ KEYS_OF = {
     (PROBES_PAGE, "## http", 1): [("", Expect)],
     (PROBES_PAGE, "## postgres", 0): [("", PostgresOptions)],
     (PROBES_PAGE, "## redis", 0): [("", RedisOptions)],
+    (PROBES_PAGE, "## prometheus", 0): [("", PrometheusOptions)],
+    (PROBES_PAGE, "## prometheus", 1): [("", Series)],
+    (PROBES_PAGE, "## heartbeat", 0): [("", HeartbeatOptions)],
     (PROBES_PAGE, "## memory", 0): [("", MemoryOptions)],
 }
 # Told in the row of the key that holds them.

@@ -29,6 +29,7 @@ LABELS = {
     "receiver": ("oncall", "fleet"),
     "task": ("relay", "outbox"),
     "group": ("orders", "reports"),
+    "said": ("ok", "fail"),
     "identity": ("9f86d081884c7d65", "60303ae22b998861"),
     "route": ("/orders/{id}", "_other"),
     "kind": ("server", "consumer"),

@@ -15,12 +15,14 @@ from tests.probes.wire import Attempt, serve
 
 #: Options that point each kind at a server that accepts and says nothing.
 SILENT = {
+    "heartbeat": "every: 1h\ntoken: secret",
     "http": "url: http://127.0.0.1:{port}/",
     "memory": "of: {{process: no-such-process}}",
     "postgres": "dsn: postgresql://someone:secret@127.0.0.1:{port}/db",
+    "prometheus": "url: http://127.0.0.1:{port}/metrics",
     "redis": "url: redis://127.0.0.1:{port}/0",
 }
-LOCAL = {"memory"}  # looks at this machine: nothing to wait for
+LOCAL = {"heartbeat", "memory"}  # look at this machine: nothing to wait for
 
 kinds = pytest.mark.parametrize("name", PROBES.builtin)
 

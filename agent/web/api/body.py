@@ -35,7 +35,7 @@ async def read(request: web.BaseRequest, shape: type[T], example: Mapping[str, A
         raise Refused(415, f"the body must be sent as Content-Type: {JSON}")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Refused(415, "the body must be sent as it is, without a Content-Encoding")
-    raw = await _received(request)
+    raw = await received(request)
     right = f"; write such as {json.dumps(example)}"
     try:
         return msgspec.json.decode(raw, type=shape)
@@ -45,7 +45,8 @@ async def read(request: web.BaseRequest, shape: type[T], example: Mapping[str, A
         raise Refused(400, f"the body is not JSON{right}") from None
 
 
-async def _received(request: web.BaseRequest) -> bytes:
+async def received(request: web.BaseRequest) -> bytes:
+    """The body as it came, a few lines at most. Raises Refused."""
     too_large = Refused(413, f"the body has more than {MOST_BYTES} bytes")
     if (request.content_length or 0) > MOST_BYTES:
         raise too_large

@@ -73,6 +73,13 @@ def test_a_concern_is_a_warning_with_its_reason():
 
 
 @pytest.mark.case("A16")
+@pytest.mark.parametrize("invert", [False, True])
+def test_waiting_is_neither_good_nor_bad(invert):
+    """There is nothing to judge yet, whichever way round."""
+    ruling = Judge(invert=invert).failed(Reason.WAITING, "no heartbeat came so far")
+    assert (ruling.outcome, ruling.reason) == (Outcome.SKIPPED, Reason.WAITING)
+
+
 def test_inverted_passes_when_the_target_fails():
     """`invert: true`: a failure passes, an answer fails."""
     judge = Judge(invert=True)

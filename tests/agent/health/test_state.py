@@ -110,10 +110,11 @@ def test_what_says_nothing_moves_nothing(letter):
     assert play("S" + "F" + letter * 9 + "F" + "F")[1][-3:] == [UP, UP, DOWN]
 
 
-def test_some_failures_need_no_second_opinion():
+@pytest.mark.parametrize("reason", [Reason.CONFIG, Reason.OVERDUE, Reason.REPORTED])
+def test_some_failures_need_no_second_opinion(reason):
     """A failure that a second look cannot change sets down at once."""
     machine = Machine("db")
-    machine.observe(attempt("F", reason=Reason.CONFIG))
+    machine.observe(attempt("F", reason=reason))
     assert machine.state is DOWN
 
 

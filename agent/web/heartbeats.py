@@ -1,0 +1,49 @@
+"""`POST /heartbeats/NAME`: a job says that it ended well, began (`/start`) or failed (`/fail`)."""
+
+from aiohttp import web
+
+from agent.web.api import body
+from agent.web.desk import Desk
+from agent.web.problem import answer, problem
+from agent.web.routes import Call
+from config.net.text import clean_bytes
+from config.types import Duration
+from probes.beats import Word
+
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="outrider"'}
+
+
+class HeartbeatsEndpoint:
+    """For whoever presents the token of the probe. A wrong token and a name that does not exist look alike."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def ok(self, call: Call) -> web.Response:
+        """It ended well."""
+        return await self._take(call, Word.OK)
+
+    async def start(self, call: Call) -> web.Response:
+        """It began."""
+        return await self._take(call, Word.START)
+
+    async def fail(self, call: Call) -> web.Response:
+        """It failed; the body may say why."""
+        return await self._take(call, Word.FAIL)
+
+    async def _take(self, call: Call, word: Word) -> web.Response:
+        request, heartbeats = call.request, self._desk.heartbeats
+        if not heartbeats.accepts(call.name, request.headers.get("Authorization")):
+            sentence = "send `Authorization: Bearer` with the token of a `heartbeat` probe of this name"
+            return problem(request, 401, sentence, headers=_CHALLENGE)
+        try:
+            told = await body.received(request)
+        except body.Refused as refused:
+            return problem(request, refused.status, refused.detail)
+        duration = request.rel_url.query.get("duration")
+        try:
+            seconds = None if duration is None else float(Duration.parse(duration))
+        except ValueError as error:
+            return problem(request, 400, f"`duration` {error}")
+        heartbeats.take(call.name, word, seconds=seconds, said=clean_bytes(told))
+        return answer(b"", "text/plain; charset=utf-8", 204)
