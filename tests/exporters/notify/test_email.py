@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import ssl
 from email.utils import parsedate_to_datetime
 
@@ -10,10 +11,12 @@ import trustme
 
 from config.convert import convert
 from config.errors import Problems
+from config.net.resolve import Address
 from config.net.tls import TlsOptions
 from config.types import Duration, Secret
 from config.yaml import parse
 from exporters.base import Permanent, Retryable
+from exporters.notify import smtp
 from exporters.notify.email import EmailNotifier, EmailOptions
 from exporters.notify.mail_address import Mailbox, MailHost
 from tests.exporters.notify.place import alert
@@ -282,6 +285,28 @@ async def test_a_server_that_is_down_is_told(unused_tcp_port):
     async with MailServer(port=unused_tcp_port) as gone:
         pass
     with pytest.raises(Retryable, match=rf"network: 127\.0\.0\.1:{gone.port} cannot be reached: connection refused"):
+        await notifier(gone).notify([alert()])
+
+
+async def test_a_name_that_does_not_exist_is_told():
+    """A typing error in a host reads as one."""
+    mail = EmailNotifier(EmailOptions(host=MailHost("mail.invalid"), from_=Mailbox(FROM), to=(Mailbox(TEAM),)))
+    with pytest.raises(Retryable, match=r"network: mail\.invalid:587 cannot be reached: "):
+        await mail.notify([alert()])
+
+
+async def test_every_address_of_a_name_is_tried(server, monkeypatch):
+    """One that refuses does not stand for the others; when all do, the last one's reason is told."""
+
+    async def two(host, port):
+        return [Address(each, port, socket.AF_INET) for each in ("127.0.0.2", "127.0.0.1")]
+
+    monkeypatch.setattr(smtp, "resolve", two)
+    await notifier(server).notify([alert()])
+    assert len(server.got) == 1
+    async with MailServer() as gone:
+        pass
+    with pytest.raises(Retryable, match="cannot be reached: connection refused"):
         await notifier(gone).notify([alert()])
 
 
