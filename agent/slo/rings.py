@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from agent.slo.burn import Counts
 from agent.slo.sli import Verdict
 
+_FEW = 10  # slots that are sooner pushed one by one than all counted anew
 COARSE_SECONDS = 300  #: one entry of the period's ring; 30 days are 8,640 entries
 
 
@@ -29,7 +30,11 @@ class SlotRing:
 
     def skip(self, slots: int) -> None:
         """Close `slots` slots in which nothing is known; bounded work however many."""
-        self.load(self.codes()[slots:] + bytes(min(slots, len(self._codes))))
+        if slots > _FEW:
+            self.load(self.codes()[slots:] + bytes(min(slots, len(self._codes))))
+            return
+        for _ in range(slots):
+            self.push(Verdict.UNKNOWN)
 
     def load(self, codes: bytes) -> None:
         """Start anew with these closed slots, the oldest first. ValueError: one of them is no verdict."""
