@@ -13,7 +13,7 @@ from config.sections.slos import Sli, Slo
 from config.types import Duration, Ratio
 from config.yaml import Mapping
 from exporters.contract import METRICS
-from tests.agent.slo.stream import BASE, attempt, conditions, objective, play
+from tests.agent.slo.stream import BASE, attempt, conditions, objective, page_only, play
 
 
 def burnt(**options):
@@ -82,6 +82,16 @@ def test_reload_keeps_counts_where_the_measure_is_the_same():
     engine.configure([])
     assert engine.view() == []
     assert list(engine.samples()) == []
+
+
+def test_other_alert_windows_keep_the_counts():
+    """Pairs of one's own begin with what the ones before remember, and the budget goes on."""
+    engine = burnt()
+    spent, bad = engine.evaluations()[0].remaining, engine.evaluations()[0].windows[300].bad
+    engine.configure([page_only()])
+    (row,) = engine.evaluations()
+    assert (sorted(row.windows), row.windows[300].bad, row.remaining) == ([300, 3600], bad, spent)
+    assert dict(engine.samples())["outrider_slo_bad_events_total"][0].value == 59
 
 
 def test_reload_takes_over_a_new_staleness():
