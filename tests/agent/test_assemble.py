@@ -90,7 +90,7 @@ def test_an_objective_that_cannot_be_judged_is_refused():
     """An interval longer than the short window."""
     _, wrong = plan("  x: {type: memory, interval: 10m, slo: 99.9%}\n")
     assert len(wrong) == 1
-    assert "too long for an objective" in wrong[0]
+    assert "too long for an alert that looks at the last 5m" in wrong[0]
 
 
 def test_equal_files_make_equal_plans():

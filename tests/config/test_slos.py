@@ -80,3 +80,32 @@ def test_a_window_is_whole_entries():
     assert faults("{probe: db}", more="window: 25h1m, ") == [
         "4:28: slos.a.window: 1501m is not a whole number of five minutes; write one such as 7d or 30d"
     ]
+
+
+def test_windows_of_ones_own():
+    """A list of pairs; the severity is `page` unless told, the factor any positive number."""
+    pairs = "[{long: 60s, short: 5s, factor: 14.4}, {long: 1d, short: 2h, factor: 3, severity: ticket}]"
+    found = load(slo("{probe: db}", more=f"alerts: {{windows: {pairs}}}, "), {}).config.objectives["a"].alerts.windows
+    assert [(pair.long, pair.short, pair.factor, pair.severity) for pair in found] == [
+        (60, 5, 14.4, "page"),
+        (86400, 7200, 3.0, "ticket"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pair", "says"),
+    [
+        ("{long: 5m, short: 5m, factor: 1}", "short: 5m is not shorter than the long window of 5m; write a twelfth"),
+        ("{long: 1h, short: 7s, factor: 1}", "short: 7s is not a whole number of steps of 5s; write a multiple of 5s"),
+        ("{long: 25h1m, short: 1h, factor: 1}", "long: 1501m is not a whole number of steps of 5m; write a multiple"),
+        ("{long: 31d, short: 1h, factor: 1}", "long: 31d is longer than the objective's window of 30d"),
+        ("{long: 1h, short: 5m, factor: 0}", "factor: '0' is too small"),
+        ("{long: 1h, short: 5m, factor: .nan}", "factor: "),
+        ("{long: 1h, short: 5m, factor: 1, severity: info}", "severity: 'info' is not one of page, ticket"),
+    ],
+)
+def test_windows_that_cannot_work_are_refused(pair, says):
+    """Each with its place and what would be right."""
+    found = faults("{probe: db}", more=f"alerts: {{windows: [{pair}]}}, ")
+    assert len(found) == 1, found
+    assert f"slos.a.alerts.windows[0].{says}" in found[0]

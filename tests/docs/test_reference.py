@@ -60,6 +60,7 @@ KEYS_OF = {
         ("sli.", slos.Sli),
         ("sli.spans.", slos.SpanSli),
         ("alerts.", slos.SloAlerts),
+        ("alerts.windows[].", slos.AlertWindows),
     ],
     (CONFIGURATION, "## `alerts`", 0): [("", alerts.Alerts), ("routes[].", alerts.Route)],
     (CONFIGURATION, "## `alerts`", 1): [("", alerts.Receiver), ("", WebhookOptions)],
