@@ -19,7 +19,7 @@ _HEAD = f"""
 """
 _STEP = 30  # seconds between two samples, and two evaluations
 _CLEAN = 2 * 3600 // _STEP  # samples of the clean hours
-_FACTORS = dict(zip(PAIRS, (14.4, 6, 3, 1), strict=True))  # for 30 days
+FACTORS = dict(zip(PAIRS, (14.4, 6.0, 3.0, 1.0), strict=True))  #: for 30 days
 _OF = 'service="checkout",slo="app"'
 _SEVERITIES = ("page", "ticket")
 
@@ -164,7 +164,7 @@ def _objective(pairs: Iterable[str] = tuple(PAIRS)) -> list[tuple[str, str]]:
     return [
         (f"outrider_slo_objective_ratio{{{_OF}}}", f"0.999x{steps}"),
         (f'outrider_slo_info{{{_OF},window="30d",runbook_url="https://runbooks.example/app"}}', f"1x{steps}"),
-        *((f'outrider_slo_alert_factor{{{_OF},pair="{pair}"}}', f"{_FACTORS[pair]}x{steps}") for pair in pairs),
+        *((f'outrider_slo_alert_factor{{{_OF},pair="{pair}"}}', f"{FACTORS[pair]}x{steps}") for pair in pairs),
     ]
 
 

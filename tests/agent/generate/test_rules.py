@@ -6,12 +6,12 @@ import pytest
 import yaml
 
 from agent.generate import rule_tests
-from agent.generate.alerts import BURN, PAIRS
+from agent.generate.alerts import BURN
 from agent.generate.rules import FILE, rules
-from agent.slo import windows
-from config.types import Duration
+from agent.slo.engine import SloEngine
 from exporters.contract import METRICS
 from tests.agent.generate.tools import generated, judged, needs, ran
+from tests.agent.slo.stream import objective
 
 SLOTH = (
     *(f"slo:sli_error:ratio_rate{window}" for window in ("5m", "30m", "1h", "2h", "6h", "1d", "3d", "30d")),
@@ -95,11 +95,11 @@ def test_every_metric_is_exported_with_those_labels():
 
 
 def test_pairs_are_those_of_the_agent():
-    """Both look at the same windows under the same names."""
-    ours = {pair.name: pair for pair in vars(windows).values() if isinstance(pair, windows.Pair)}
-    assert ours
-    for name, pair in ours.items():
-        assert PAIRS[name] == (str(Duration(pair.long_seconds)), str(Duration(pair.short_seconds)))
+    """What it exports for 30 days has the names that the rules ask for, and the factors that their tests play."""
+    exported = dict(SloEngine([objective()]).samples())["outrider_slo_alert_factor"]
+    factors = {sample.labels[-1]: sample.value for sample in exported}
+    assert factors
+    assert factors.items() <= rule_tests.FACTORS.items()
 
 
 def test_nothing_of_an_objective_stands_in_the_file():
