@@ -11,6 +11,7 @@ COMMANDS = {
     "wait": "wait until an agent says ready (or live, started, one probe, one group)",
     "gate": "watch a deploy for a while: pass or fail, for scripts and CI",
     "exec": "run a command with the agent beside it, where there are no sidecars",
+    "slo": "write rules for Prometheus and Alertmanager, or explain the objectives of a file",
     "queue": "show what waits in the state folder, and what upstreams refused for good",
     "alerts": "try a receiver with a marked test alert",
     "version": "show the version",
