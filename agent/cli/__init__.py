@@ -12,6 +12,7 @@ COMMANDS = {
     "gate": "watch a deploy for a while: pass or fail, for scripts and CI",
     "exec": "run a command with the agent beside it, where there are no sidecars",
     "queue": "show what waits in the state folder, and what upstreams refused for good",
+    "dashboard": "write a dashboard for Grafana: one service, the fleet, or objectives",
     "version": "show the version",
 }
 

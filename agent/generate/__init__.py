@@ -1,0 +1,1 @@
+"""What Outrider writes for other programs: rules for Prometheus, a route for Alertmanager, boards for Grafana."""
