@@ -16,6 +16,7 @@ DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 GREEN, ORANGE, RED, BLUE, GREY = "green", "orange", "red", "blue", "text"
 
 Kind = Literal["timeseries", "stat", "state-timeline", "table"]
+Word = tuple[float, str, str]  # a value, its word, its colour
 Json = dict[str, Any]
 
 
@@ -26,6 +27,16 @@ class Query:
     expr: str
     legend: str = ""
     limit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table: a label, `Value`, or `Value #A` of the first of several queries."""
+
+    field: str
+    head: str  #: "" leaves it out
+    unit: str = ""
+    words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +53,8 @@ class Panel:
     empty: str = "Nothing of the kind here"  #: shown instead of a value
     steps: tuple[tuple[float, str], ...] = ()  #: from this value on, this colour
     base: str = GREEN  #: the colour below the first step
-    words: tuple[tuple[float, str, str], ...] = ()  #: a value's word and colour
-    columns: tuple[tuple[str, str], ...] = ()  #: of a table: label, or `Value #A` -> head
+    words: tuple[Word, ...] = ()
+    columns: tuple[Column, ...] = ()  #: of a table; labels that are not here keep their name
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +187,10 @@ def _panel(panel: Panel, number: int, place: Json) -> Json:
         "options": _OPTIONS[panel.kind],
     }
     if panel.kind == "table":
-        made["transformations"] = [
-            {"id": "merge", "options": {}},
-            {
-                "id": "organize",
-                "options": {"excludeByName": {"Time": True}, "renameByName": dict(panel.columns)},
-            },
-        ]
+        hidden = {column.field: True for column in panel.columns if not column.head}
+        names = {column.field: column.head for column in panel.columns if column.head}
+        options = {"excludeByName": {"Time": True, **hidden}, "renameByName": names}
+        made["transformations"] = [{"id": "merge", "options": {}}, {"id": "organize", "options": options}]
     return made
 
 
@@ -202,11 +210,10 @@ def _target(panel: Panel, query: Query, ref: str) -> Json:
 
 def _defaults(panel: Panel) -> Json:
     steps = [{"color": panel.base, "value": None}, *({"color": color, "value": at} for at, color in panel.steps)]
-    words = {f"{at:g}": {"text": word, "color": color, "index": n} for n, (at, word, color) in enumerate(panel.words)}
     defaults: Json = {
         "unit": panel.unit,
         "noValue": panel.empty,
-        "mappings": [{"type": "value", "options": words}] if words else [],
+        "mappings": _mappings(panel.words),
         "thresholds": {"mode": "absolute", "steps": steps},
         "color": {"mode": "palette-classic" if panel.kind == "timeseries" else "thresholds"},
         "custom": dict(_CUSTOM[panel.kind]),
@@ -216,13 +223,23 @@ def _defaults(panel: Panel) -> Json:
     return defaults
 
 
+def _mappings(words: Sequence[Word]) -> list[Json]:
+    options = {f"{at:g}": {"text": word, "color": color, "index": n} for n, (at, word, color) in enumerate(words)}
+    return [{"type": "value", "options": options}] if options else []
+
+
 def _overrides(panel: Panel) -> Iterator[Json]:
-    """Limits are dashed lines without a fill."""
+    """Limits are dashed lines without a fill; a column of a table may have its own unit and words."""
     for query, ref in zip(panel.queries, "ABCDEFGH", strict=False):
         if query.limit:
             style = {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [10, 10]}}
             fill = {"id": "custom.fillOpacity", "value": 0}
             yield {"matcher": {"id": "byFrameRefID", "options": ref}, "properties": [style, fill]}
+    for column in panel.columns:
+        properties: list[Json] = [{"id": "unit", "value": column.unit}] if column.unit else []
+        properties += [{"id": "mappings", "value": _mappings(column.words)}] if column.words else []
+        if properties:
+            yield {"matcher": {"id": "byName", "options": column.head}, "properties": properties}
 
 
 _LEGEND = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}

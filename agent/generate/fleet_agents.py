@@ -1,6 +1,6 @@
 """The fleet board's row on the agents themselves: are they well enough to be believed."""
 
-from agent.generate.dashboard import GREEN, ORANGE, RED, Panel, Query, Row
+from agent.generate.dashboard import GREEN, ORANGE, RED, Column, Panel, Query, Row
 from agent.generate.fleet_words import OF_SERVICE, by_service, counted
 
 AGENTS = Row(
@@ -37,7 +37,7 @@ AGENTS = Row(
                 ),
             ),
             kind="table",
-            columns=(("service", "Service"), ("instance", "Instance"), ("Value", "Restarts")),
+            columns=(Column("service", "Service"), Column("instance", "Instance"), Column("Value", "Restarts")),
             empty="No replica is scraped",
         ),
         Panel(
@@ -70,7 +70,7 @@ AGENTS = Row(
             "Replicas by version of Outrider. More than one outside of a rollout: somebody was forgotten.",
             (Query(f"count by (version, python) (outrider_build_info {OF_SERVICE})"),),
             kind="table",
-            columns=(("version", "Outrider"), ("python", "Python"), ("Value", "Replicas")),
+            columns=(Column("version", "Outrider"), Column("python", "Python"), Column("Value", "Replicas")),
             empty="No replica is scraped",
         ),
         Panel(

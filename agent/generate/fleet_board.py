@@ -1,6 +1,6 @@
 """The board of all replicas of all services: is it one or is it everyone, and are the agents themselves well."""
 
-from agent.generate.dashboard import ORANGE, RED, Board, Choice, Panel, Query, Row
+from agent.generate.dashboard import ORANGE, RED, Board, Choice, Column, Panel, Query, Row
 from agent.generate.fleet_agents import AGENTS
 from agent.generate.fleet_words import OF_SERVICE, by_service
 
@@ -21,13 +21,13 @@ _REPLICAS = Row(
             kind="table",
             width=24,
             columns=(
-                ("service", "Service"),
-                ("Value #A", "Replicas"),
-                ("Value #B", "Ready"),
-                ("Value #C", "Draining"),
-                ("Value #D", "Want out"),
-                ("Value #E", "Held by the brake"),
-                ("Value #F", "Unjudged"),
+                Column("service", "Service"),
+                Column("Value #A", "Replicas"),
+                Column("Value #B", "Ready"),
+                Column("Value #C", "Draining"),
+                Column("Value #D", "Want out"),
+                Column("Value #E", "Held by the brake"),
+                Column("Value #F", "Unjudged"),
             ),
             empty="No replica is scraped",
         ),
@@ -83,10 +83,10 @@ _SHARED = Row(
             kind="table",
             width=12,
             columns=(
-                ("probe", "Probe"),
-                ("service", "Service"),
-                ("Value #A", "Down for"),
-                ("Value #B", "Degraded for"),
+                Column("probe", "Probe"),
+                Column("service", "Service"),
+                Column("Value #A", "Down for"),
+                Column("Value #B", "Degraded for"),
             ),
             empty="No probe is down or degraded anywhere",
         ),

@@ -3,7 +3,7 @@
 Its rows are the list that a person watches in the first 24 hours after a deploy.
 """
 
-from agent.generate.dashboard import BLUE, GREEN, GREY, ORANGE, RED, Board, Choice, Panel, Query, Row
+from agent.generate.dashboard import BLUE, GREEN, GREY, ORANGE, RED, Board, Choice, Column, Panel, Query, Row
 from agent.generate.service_dependencies import DEPENDENCIES, PROBES
 from agent.generate.service_traffic import BUDGETS, FURTHER, REQUESTS, SPANS
 
@@ -41,7 +41,8 @@ _NOW = Row(
             "names the route, and “Exceptions” what was thrown.",
             (
                 Query(
-                    'sum(rate(outrider_span_requests_total{$by=~"$replica",status="error"}[5m])) '
+                    '(sum(rate(outrider_span_requests_total{$by=~"$replica",status="error"}[5m])) '
+                    'or 0 * sum(rate(outrider_span_requests_total{$by=~"$replica"}[5m]))) '
                     '/ (sum(rate(outrider_span_requests_total{$by=~"$replica"}[5m])) > 0)'
                 ),
             ),
@@ -118,7 +119,7 @@ _OUT = Row(
                 ),
             ),
             kind="table",
-            columns=(("probe", "Probe"), ("type", "Type"), ("state", "State"), ("Value", "Is so")),
+            columns=(Column("probe", "Probe"), Column("type", "Type"), Column("state", "State"), Column("Value", "")),
             empty="Every probe is up or degraded",
         ),
         Panel(
@@ -169,7 +170,7 @@ _OUT = Row(
                 ),
             ),
             kind="table",
-            columns=(("probe", "Probe"), ("state", "State"), ("Value", "Is so")),
+            columns=(Column("probe", "Probe"), Column("state", "State"), Column("Value", "")),
             empty="None of them",
         ),
     ),

@@ -1,6 +1,6 @@
 """The service board's rows on probes, and on what they read of dependencies and of the replica's memory."""
 
-from agent.generate.dashboard import BLUE, GREEN, GREY, ORANGE, RED, Panel, Query, Row
+from agent.generate.dashboard import BLUE, GREEN, GREY, ORANGE, RED, Column, Panel, Query, Row
 
 PROBES = Row(
     "Probes",
@@ -34,7 +34,12 @@ PROBES = Row(
             ),
             kind="table",
             width=12,
-            columns=(("probe", "Probe"), ("phase", "Phase"), ("reason", "Reason"), ("Value", "Attempts")),
+            columns=(
+                Column("probe", "Probe"),
+                Column("phase", "Phase"),
+                Column("reason", "Reason"),
+                Column("Value", "Attempts"),
+            ),
             empty="No attempt failed",
         ),
         Panel(

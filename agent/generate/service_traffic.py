@@ -25,15 +25,17 @@ REQUESTS = Row(
             "them: the deploy, or something that all need.",
             (
                 Query(
-                    "sum by (route) (rate(outrider_span_requests_total"
-                    '{$by=~"$replica",status="error"}[$__rate_interval])) / on (route) '
+                    "(sum by (route) (rate(outrider_span_requests_total"
+                    '{$by=~"$replica",status="error"}[$__rate_interval])) or on (route) '
+                    '0 * sum by (route) (rate(outrider_span_requests_total{$by=~"$replica"}[$__rate_interval]))) '
+                    "/ on (route) "
                     '(sum by (route) (rate(outrider_span_requests_total{$by=~"$replica"}[$__rate_interval])) > 0)',
                     "{{route}}",
                 ),
             ),
             unit="percentunit",
             steps=((0.01, RED),),
-            empty="No request failed",
+            empty="No spans of requests",
         ),
         Panel(
             "Duration of requests",

@@ -1,6 +1,6 @@
 """The board of objectives: what was promised, how fast the budget burns, who was called."""
 
-from agent.generate.dashboard import BLUE, ORANGE, RED, Board, Choice, Panel, Query, Row
+from agent.generate.dashboard import BLUE, ORANGE, RED, Board, Choice, Column, Panel, Query, Row
 from agent.generate.slo_words import ALERT_STATES
 
 _WHICH = '{service=~"$service",slo=~"$slo"}'
@@ -26,8 +26,8 @@ _OBJECTIVES = Row(
     (
         Panel(
             "Objectives",
-            "One line per objective. Budget left is that of the replica that has least; alert is 0 inactive, 1 "
-            "pending, 2 firing, 3 suppressed, 4 stale. Left below 0: the period is missed.",
+            "One line per objective. Budget left is that of the replica that has least, the alert that of the one "
+            "that is worst off. Left below 0: the period is missed; the runbook says what to do.",
             (
                 Query(f"max by (service, slo, window, runbook_url) (outrider_slo_info{_WHICH})"),
                 Query(f"max by (service, slo) (outrider_slo_objective_ratio{_WHICH})"),
@@ -37,18 +37,17 @@ _OBJECTIVES = Row(
                     f'outrider_alert_state{_ALERTS}, "slo", "$1", "alert", "(.+)"))'
                 ),
             ),
-            unit="percentunit",
             kind="table",
             width=24,
             columns=(
-                ("service", "Service"),
-                ("slo", "Objective"),
-                ("window", "Window"),
-                ("runbook_url", "Runbook"),
-                ("Value #A", "Known"),
-                ("Value #B", "Promised"),
-                ("Value #C", "Budget left"),
-                ("Value #D", "Alert"),
+                Column("service", "Service"),
+                Column("slo", "Objective"),
+                Column("window", "Window"),
+                Column("runbook_url", "Runbook"),
+                Column("Value #A", ""),
+                Column("Value #B", "Promised", "percentunit"),
+                Column("Value #C", "Budget left", "percentunit"),
+                Column("Value #D", "Alert", words=ALERT_STATES),
             ),
             empty="No objectives",
         ),

@@ -86,6 +86,44 @@ def test_units_follow_from_the_names(panel):
             assert panel.unit == {"bytes": "bytes", "ratio": "percentunit"}[_metrics(expr)[0].rpartition("_")[2]]
 
 
+@pytest.mark.parametrize("panel", [p for *_, p in PANELS if p.kind == "table"], ids=lambda panel: panel.title)
+def test_columns_are_those_of_the_answer(panel):
+    """A head over a column that never comes, or a column without a head, is a riddle."""
+    values = {f"Value #{ref}" for ref, _ in zip("ABCDEFGH", panel.queries, strict=False)}
+    grouped = {
+        label.strip()
+        for q in panel.queries
+        for found in re.findall(r"\bby \(([^)]*)\)", q.expr)
+        for label in found.split(",")
+    }
+    told = {column.field for column in panel.columns}
+    assert told | {"$by"} == grouped | (values if len(values) > 1 else {"Value"}) | {"$by"}
+
+
+def test_a_column_has_its_own_unit_and_words():
+    """Per cent for shares, a word for the alert, and what only says that there is a row is left out."""
+    (table,) = (
+        panel
+        for panel in document(BOARDS["slo"])["panels"]
+        if panel["title"] == "Objectives" and panel["type"] == "table"
+    )
+    own = {each["matcher"]["options"]: each["properties"] for each in table["fieldConfig"]["overrides"]}
+    assert own["Budget left"] == own["Promised"] == [{"id": "unit", "value": "percentunit"}]
+    (words,) = own["Alert"]
+    assert words["value"][0]["options"]["2"]["text"] == "firing"
+    organize = table["transformations"][1]["options"]
+    assert organize["excludeByName"] == {"Time": True, "Value #A": True}
+    assert organize["renameByName"]["Value #C"] == "Budget left"
+
+
+def test_limits_are_dashed_lines():
+    """What an alert compares with is told apart from what is measured."""
+    (burn,) = (panel for panel in document(BOARDS["slo"])["panels"] if panel["title"] == "Burn rate, page-quick")
+    (limit,) = burn["fieldConfig"]["overrides"]
+    assert limit["matcher"] == {"id": "byFrameRefID", "options": "C"}
+    assert "outrider_slo_alert_factor" in burn["targets"][2]["expr"]
+
+
 @each_panel
 def test_a_panel_says_what_a_bad_value_means(panel):
     """Whoever looks at three in the morning finds the next step, and a word where there is nothing to see."""

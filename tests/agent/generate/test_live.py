@@ -106,11 +106,12 @@ def spans(number):
     for place, (kind, error) in enumerate(
         ((Span.SPAN_KIND_SERVER, True), (Span.SPAN_KIND_SERVER, False), (Span.SPAN_KIND_CLIENT, True)), 1
     ):
-        span = scope.spans.add(name="GET /orders", kind=kind, trace_id=number.to_bytes(16, "big"))
+        route = "/orders" if error else "/fine"
+        span = scope.spans.add(name=f"GET {route}", kind=kind, trace_id=number.to_bytes(16, "big"))
         span.span_id = place.to_bytes(8, "big")
         span.start_time_unix_nano, span.end_time_unix_nano = now - 10_000_000, now
         if kind == Span.SPAN_KIND_SERVER:
-            span.attributes.add(key="http.route").value.string_value = "/orders"
+            span.attributes.add(key="http.route").value.string_value = route
         else:
             span.attributes.add(key="db.system.name").value.string_value = "postgresql"
             span.attributes.add(key="server.address").value.string_value = "db"
@@ -178,7 +179,10 @@ def test_lists_at_the_top_are_filled(prometheus):
 def test_a_number_means_what_its_panel_says(prometheus):
     """Half of the requests failed, one probe of four is down, on the one replica that is not ready."""
     (failed,) = asked(prometheus, _query("Requests failed"))
-    assert float(failed["value"][1]) == pytest.approx(0.5)
+    assert float(failed["value"][1]) == pytest.approx(0.5, abs=0.01)
+    by_route = asked(prometheus, _query("Requests failed, by route"))
+    shares = {each["metric"]["route"]: float(each["value"][1]) for each in by_route}
+    assert shares == {"/orders": 1, "/fine": 0}  # no error yet is 0, not nothing
     (down,) = asked(prometheus, _query("Probes down"))
     assert float(down["value"][1]) == 1
     (ready,) = asked(prometheus, _query("Replicas ready"))
