@@ -14,6 +14,7 @@ COMMANDS = {
     "slo": "write rules for Prometheus and Alertmanager, or explain the objectives of a file",
     "queue": "show what waits in the state folder, and what upstreams refused for good",
     "alerts": "try a receiver with a marked test alert",
+    "dashboard": "write a dashboard for Grafana: one service, the fleet, or objectives",
     "version": "show the version",
 }
 
