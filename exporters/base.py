@@ -125,11 +125,14 @@ class Notifier(ABC, Generic[O]):
     """One place alerts go. One call is one attempt; retrying, coalescing and counting are the outbox's.
 
     `lease` True: it wants every firing alert again each `resend` seconds, and takes silence as resolved.
+    `max_age`: seconds after which the end of something is no news to a place that never heard of its beginning; None:
+    it always is.
     """
 
     options_type: ClassVar[type[Options]] = Options
     lease: ClassVar[bool] = False
     resend: ClassVar[float] = 60.0
+    max_age: ClassVar[float | None] = None
 
     def __init__(self, options: O) -> None:
         self.options = options
