@@ -11,7 +11,6 @@ KEYS = (
     "defaults.resolver",
     "probes.*.addresses",
     "probes.*.resolver",
-    "slos.*.alerts.windows",
     "slos.*.sli.counters",
     "slos.*.sli.heartbeat",
     "slos.*.sli.histogram",

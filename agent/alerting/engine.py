@@ -1,43 +1,23 @@
 """All alerts of one agent: the conditions of its objectives in; notices to send out."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from agent.alerting.identity import identity
-from agent.alerting.lifecycle import AlertState, Lifecycle
+from agent.alerting.kept import KeptAlert
+from agent.alerting.lifecycle import AlertState
 from agent.alerting.message import annotations, resolved_annotations
 from agent.alerting.routes import receivers_for
+from agent.alerting.row import LINGER_SECONDS, Notice, Row, resolve
 from agent.slo.engine import Evaluation, SloEngine
 from agent.slo.objective import Objective
-from agent.slo.windows import PAGE_QUICK
 from config.sections.alerts import Route
-from exporters.base import Alert, Sample
+from exporters.base import Alert, Sample, Severity
 
 ALERT_NAME = "OutriderSLOBurn"
 
+_Name = tuple[str, Severity]
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """An alert that started to fire or was resolved, and whom to tell."""
-
-    alert: Alert
-    receivers: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class _Row:
-    """One alert of one objective. `told` is what the receivers know of the present episode."""
-
-    objective: Objective
-    life: Lifecycle
-    since: float = 0.0  # wall clock: when it left inactive
-    told: Notice | None = None
-    cause: str = ""  # the objective that calls for this one too
-
-    @property
-    def state(self) -> AlertState:
-        """Where it stands, for people."""
-        return AlertState.SUPPRESSED if self.cause and self.life.state is AlertState.FIRING else self.life.state
+__all__ = ["ALERT_NAME", "AlertEngine", "Notice"]
 
 
 class AlertEngine:
@@ -56,7 +36,7 @@ class AlertEngine:
         `explained_by`: the probe whose being down explains that of another, "" when nothing does.
         """
         self._slos = slos
-        self._rows: dict[str, _Row] = {}
+        self._rows: dict[_Name, Row] = {}
         self._state_of, self._explained_by = state_of, explained_by
         self.configure(routes, labels or {})
 
@@ -67,110 +47,99 @@ class AlertEngine:
 
     def tick(self, now: float) -> list[Notice]:
         """Judge every objective once; returns what somebody must be told."""
-        at, rows = self._slos.tick(now)
-        notices = [notice for row in rows if (notice := self._step(row, at, now))]
-        gone = self._rows.keys() - {row.objective.name for row in rows}
+        at, evaluations = self._slos.tick(now)
+        notices, judged = [], set()
+        for seen in evaluations:
+            for severity in _severities(seen.objective):
+                judged.add((seen.objective.name, severity))
+                if notice := self._step(seen, severity, at, now):
+                    notices.append(notice)
+        gone = self._rows.keys() - judged
         return notices + [notice for name in sorted(gone) if (notice := self._forget(name, now))]
 
-    def _step(self, row: Evaluation, at: float, now: float) -> Notice | None:
-        kept = self._row(row.objective)
-        change = kept.life.step(row.condition, at)
-        if kept.life.state is AlertState.INACTIVE:
-            kept.since = 0.0
-        else:
-            kept.since = kept.since or now
-        if change is False:
-            kept.cause = ""
-            return _resolve(kept, resolved_annotations(row, self._believed(row.objective)), now)
-        if not kept.life.firing or kept.told is not None:
-            return None
-        kept.cause = self._cause(kept)
-        if kept.cause:
-            return None
-        kept.told = self._announce(row, now)
-        return kept.told
+    def dump(self) -> list[KeptAlert]:
+        """What the next process needs, so that it neither tells anything twice nor forgets an end."""
+        return [row.kept() for row in self._rows.values() if row.life.state is not AlertState.INACTIVE]
 
-    def _cause(self, kept: _Row) -> str:
+    def restore(self, kept: Iterable[KeptAlert]) -> None:
+        """Go on from what an earlier process believed, before the first tick.
+
+        What is of an objective that is gone is taken back at the first tick, if anybody was told.
+        """
+        for one in kept:
+            row = Row.of(one)
+            self._rows[row.objective, row.severity] = row
+
+    def _step(self, seen: Evaluation, severity: Severity, at: float, now: float) -> Notice | None:
+        row = self._rows.setdefault((seen.objective.name, severity), Row(severity, seen.objective.name))
+        change = row.step(seen, at, now)
+        if change is False:
+            texts = resolved_annotations(seen, row.pair_of(seen), self._believed(seen.objective))
+            return resolve(row, texts, now)
+        if not row.life.firing or row.told is not None:
+            return None
+        row.cause = self._cause(row, seen.objective.probe, at)
+        if row.cause:
+            return None
+        row.told = self._announce(row, seen, now)
+        return row.told
+
+    def _cause(self, row: Row, probe: str, at: float) -> str:
         """The objective that calls a person for this one too; "" when this one must call for itself.
 
-        What was explained once stays so until the probe is down with nothing to explain it: its numbers go on burning
-        for a while after it has recovered together with its cause. Requests call for themselves: they are what users
-        see.
+        A ticket waits while its own page is out. What a probe's cause explained stays so while the probe recovers, and
+        for a while after its cause did. Requests call for themselves: they are what users see.
         """
-        probe = kept.objective.probe
+        page = self._rows.get((row.objective, Severity.PAGE))
+        if row.severity is Severity.TICKET and page and page.life.firing:
+            return page.cause or row.objective
         if not probe:
             return ""
         found = self._explained_by(probe)
-        calling = next((name for name, row in self._rows.items() if found and row.objective.probe == found), "")
-        recovered = kept.cause and self._state_of(probe) != "down"
-        return kept.cause if recovered else calling
+        calling = next((each.objective for each in self._rows.values() if found and each.probe == found), "")
+        if calling:
+            row.explained_at = at
+            return calling
+        if row.explained_at is None:
+            return ""
+        lingers = at - row.explained_at < LINGER_SECONDS
+        return row.cause if lingers or self._state_of(probe) != "down" else ""
 
     def _believed(self, objective: Objective) -> str:
         return self._state_of(objective.probe) if objective.probe else ""
 
-    def _row(self, objective: Objective) -> _Row:
-        kept = self._rows.setdefault(objective.name, _Row(objective, Lifecycle()))
-        kept.objective = objective
-        kept.life.for_seconds = objective.for_seconds
-        kept.life.keep_firing_seconds = objective.keep_firing_seconds
-        kept.life.stale_after = 2 * PAGE_QUICK.short_seconds
-        return kept
-
-    def _announce(self, row: Evaluation, now: float) -> Notice:
+    def _announce(self, row: Row, seen: Evaluation, now: float) -> Notice:
         labels = self._labels | {
             "alertname": ALERT_NAME,
-            "service": row.objective.service,
-            "severity": PAGE_QUICK.severity.value,
-            "slo": row.objective.name,
+            "service": seen.objective.service,
+            "severity": row.severity.value,
+            "slo": row.objective,
         }
-        texts = annotations(row, self._believed(row.objective))
-        alert = Alert(ALERT_NAME, PAGE_QUICK.severity, now, identity(labels), labels=labels, annotations=texts)
+        texts = annotations(seen, row.pair_of(seen), self._believed(seen.objective))
+        began = now if row.fired_at is None else row.fired_at
+        alert = Alert(ALERT_NAME, row.severity, began, identity(labels), labels=labels, annotations=texts)
         return Notice(alert, receivers_for(labels, self._routes))
 
-    def _forget(self, name: str, now: float) -> Notice | None:
+    def _forget(self, name: _Name, now: float) -> Notice | None:
         """The objective has left the file: nobody may be left with an alert that can never end."""
-        texts = {"summary": f"{name}: the objective was removed while its alert was firing"}
-        return _resolve(self._rows.pop(name), texts, now)
+        texts = {"summary": f"{name[0]}: the objective was removed while its alert was firing"}
+        return resolve(self._rows.pop(name), texts, now)
 
     def samples(self) -> Iterator[tuple[str, list[Sample]]]:
         """`outrider_alert_state`; the label `alert` is the objective's name, since all of them share one alertname."""
+        rows = self._rows.values()
         yield (
             "outrider_alert_state",
-            [
-                Sample((row.objective.service, name, PAGE_QUICK.severity.value), int(row.state))
-                for name, row in self._rows.items()
-            ],
+            [Sample((row.service, row.objective, row.severity.value), int(row.state)) for row in rows],
         )
 
     def view(self) -> list[dict[str, object]]:
         """What the API shows: every alert that is not inactive. Unix times; `started_at` is None while pending."""
         active = (row for row in self._rows.values() if row.life.state is not AlertState.INACTIVE)
-        return [_shown(row) for row in active]
+        return [{"name": ALERT_NAME, **row.shown()} for row in active]
 
 
-def _resolve(row: _Row, texts: Mapping[str, str], now: float) -> Notice | None:
-    """The end of what was announced; None where nothing was."""
-    told, row.told = row.told, None
-    if told is None:
-        return None
-    # After a step back of the clock an alert would otherwise end before it began, which Alertmanager refuses.
-    ended = max(now, told.alert.started_at)
-    return Notice(replace(told.alert, resolved_at=ended, annotations=texts), told.receivers)
-
-
-def _shown(row: _Row) -> dict[str, object]:
-    told = row.told
-    return {
-        "name": ALERT_NAME,
-        "slo": row.objective.name,
-        "service": row.objective.service,
-        "severity": PAGE_QUICK.severity.value,
-        "state": row.state.name.lower(),
-        "suppressed_by": row.cause or None,
-        "since": row.since,
-        "started_at": told.alert.started_at if told else None,
-        "key": told.alert.key if told else None,
-        "labels": dict(told.alert.labels) if told else {},
-        "annotations": dict(told.alert.annotations) if told else {},
-        "receivers": list(told.receivers) if told else [],
-    }
+def _severities(objective: Objective) -> tuple[Severity, ...]:
+    """The page first: its ticket waits for it."""
+    used = {pair.severity for pair in objective.pairs}
+    return tuple(severity for severity in Severity if severity in used)

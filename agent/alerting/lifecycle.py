@@ -27,8 +27,8 @@ class Lifecycle:
     stale_after: float = 600.0  #: seconds without any knowledge after which a firing alert is called stale
     state: AlertState = AlertState.INACTIVE
     active_at: float | None = None  #: when the condition became true, in this episode
-    _false_since: float | None = None
-    _known_at: float = float("-inf")
+    false_since: float | None = None  #: first false, while it is kept firing
+    known_at: float | None = None  #: when somebody could tell, the last time
 
     @property
     def firing(self) -> bool:
@@ -41,14 +41,14 @@ class Lifecycle:
         `condition` None means that nobody can tell: everything holds, the timers too.
         """
         if condition is None:
-            if self.firing and now - self._known_at >= self.stale_after:
+            if self.firing and (self.known_at is None or now - self.known_at >= self.stale_after):
                 self.state = AlertState.STALE
             return None
-        self._known_at = now
+        self.known_at = now
         return self._step_true(now) if condition else self._step_false(now)
 
     def _step_true(self, now: float) -> bool | None:
-        self._false_since = None
+        self.false_since = None
         if self.firing:
             self.state = AlertState.FIRING
             return None
@@ -61,10 +61,10 @@ class Lifecycle:
     def _step_false(self, now: float) -> bool | None:
         if self.firing:
             self.state = AlertState.FIRING
-            if self._false_since is None:
-                self._false_since = now
-            if now - self._false_since < self.keep_firing_seconds:
+            if self.false_since is None:
+                self.false_since = now
+            if now - self.false_since < self.keep_firing_seconds:
                 return None
         was_firing = self.firing
-        self.state, self.active_at, self._false_since = AlertState.INACTIVE, None, None
+        self.state, self.active_at, self.false_since = AlertState.INACTIVE, None, None
         return False if was_firing else None

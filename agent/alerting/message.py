@@ -5,39 +5,46 @@ from fractions import Fraction
 from agent.events import Outcome
 from agent.slo.burn import Counts
 from agent.slo.engine import Evaluation
-from agent.slo.windows import PAGE_QUICK
+from agent.slo.windows import Pair
 from config.types import Duration
+from exporters.base import Severity
+
+_CALLED = {Severity.PAGE: "somebody is called", Severity.TICKET: "somebody should look into it"}
+_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
-def annotations(row: Evaluation, state: str) -> dict[str, str]:
-    """The texts of one alert. `state` is what the agent believes of its probe; "" where it has none."""
+def annotations(row: Evaluation, pair: Pair, state: str) -> dict[str, str]:
+    """The texts of one alert that `pair` fired. `state`: what is believed of its probe; "" where it has none."""
     objective = row.objective
-    pace = f"{_rate(row.short_burn)} times as fast as it may"
+    pace = f"{_rate(row.burn(pair.short_seconds))} times as fast as it may"
     texts = {
         "summary": f"{objective.service} {objective.name}: error budget burns {pace}",
-        "description": " ".join(_sentences(row, state)),
+        "description": " ".join(_sentences(row, pair, state)),
         "runbook_url": objective.runbook_url,
     }
     return {key: text for key, text in texts.items() if text}
 
 
-def resolved_annotations(row: Evaluation, state: str) -> dict[str, str]:
+def resolved_annotations(row: Evaluation, pair: Pair, state: str) -> dict[str, str]:
     """The same once it is over."""
     objective = row.objective
-    return annotations(row, state) | {
+    return annotations(row, pair, state) | {
         "summary": f"{objective.service} {objective.name}: error budget no longer burns too fast"
     }
 
 
-def _sentences(row: Evaluation, state: str) -> list[str]:
-    objective = row.objective
-    left = row.seconds_left
-    lasts = "" if left is None or row.remaining <= 0 else f", which lasts {_span(float(left))} at the last hour's rate"
-    burns = f"Burn rate {_rate(row.short_burn)} over 5m and {_rate(row.long_burn)} over 1h"
+def _sentences(row: Evaluation, pair: Pair, state: str) -> list[str]:
+    objective, long, short = row.objective, pair.long_seconds, pair.short_seconds
+    left = row.seconds_left(long)
+    lasts = left is not None and row.remaining > 0
+    rest = f", which lasts {_span(float(left or 0))} at {_possessive(_last(long))} rate" if lasts else ""
+    burns = (
+        f"Burn rate {_rate(row.burn(short))} over {Duration(short)} and {_rate(row.burn(long))} over {Duration(long)}"
+    )
     lines = [
-        f"{_what_failed(row)}; the objective is {objective.percent} over {objective.window}.",
-        f"{burns}; above {_rate(PAGE_QUICK.factor(objective.window_seconds))} somebody is called.",
-        f"Error budget left: {float(row.remaining):.1%}{lasts}.",
+        f"{_what_failed(row, pair)}; the objective is {objective.percent} over {objective.window}.",
+        f"{burns}; above {_rate(pair.factor)} {_CALLED[pair.severity]}.",
+        f"Error budget left: {float(row.remaining):.1%}{rest}.",
         _probe_sentence(row, state),
     ]
     if objective.description:
@@ -45,17 +52,19 @@ def _sentences(row: Evaluation, state: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def _what_failed(row: Evaluation) -> str:
+def _what_failed(row: Evaluation, pair: Pair) -> str:
     """A probe's failed time, or the failed requests in numbers."""
+    in_short, in_long = row.windows[pair.short_seconds], row.windows[pair.long_seconds]
+    while_short, while_long = _last(pair.short_seconds), _last(pair.long_seconds)
     requests = row.objective.requests
     if requests is None:
-        short, long = _share(row.short), _share(row.long)
-        return f"Probe {row.objective.probe} failed {short} of the last 5 minutes and {long} of the last hour"
+        failed = f"failed {_share(in_short)} of {while_short} and {_share(in_long)} of {while_long}"
+        return f"Probe {row.objective.probe} {failed}"
     of = f" of {requests.route}" if requests.route is not None else ""
     slow = f" or took longer than {Duration(requests.within)}" if requests.within is not None else ""
-    short, long = (f"{counts.bad:,} of {counts.total:,}" for counts in (row.short, row.long))
+    short, long = (f"{counts.bad:,} of {counts.total:,}" for counts in (in_short, in_long))
     what = f"{requests.kind.capitalize()} spans{of}: {short} failed{slow}"
-    return f"{what} in the last 5 minutes, and {long} in the last hour"
+    return f"{what} in {while_short}, and {long} in {while_long}"
 
 
 def _probe_sentence(row: Evaluation, state: str) -> str:
@@ -77,8 +86,21 @@ def _rate(value: Fraction) -> str:
     return f"{float(value):,.0f}" if value >= 100 else f"{float(value):.3g}"
 
 
+def _last(seconds: int) -> str:
+    """A window in words: the last hour, the last 5 minutes."""
+    for size, unit in _UNITS:
+        if seconds % size == 0:
+            count = seconds // size
+            return f"the last {unit}" if count == 1 else f"the last {count} {unit}s"
+    return f"the last {seconds} seconds"
+
+
+def _possessive(words: str) -> str:
+    return f"{words}'" if words.endswith("s") else f"{words}'s"
+
+
 def _span(seconds: float) -> str:
-    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+    for size, unit in _UNITS:
         if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
+            return f"{seconds / size:.0f} {unit}s"
     return f"{seconds:.0f} seconds"

@@ -35,7 +35,7 @@ def fires(bad: int, total: int, threshold: Fraction) -> bool:
     return bad * threshold.denominator > threshold.numerator * total
 
 
-def holds(long: Counts, short: Counts, threshold: Fraction, *, min_bad: int = 0, min_events: int = 0) -> bool | None:
+def holds(long: Counts, short: Counts, threshold: Fraction, min_bad: int = 0, min_events: int = 0) -> bool | None:
     """Whether the pair's condition is true; None when either window is without any verdict: no data is not recovery.
 
     `min_bad` failures must have been seen, and `min_events` slots or events judged, in the long window: one lost

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple, Self
 
 from agent.events import Observation
 from agent.slo import budget, burn
@@ -13,42 +14,49 @@ from agent.slo.objective import Objective
 from agent.slo.sli import availability
 from agent.slo.timeline import Timeline
 from agent.slo.track import Track
-from agent.slo.windows import PAGE_QUICK
-from exporters.base import Sample
+from agent.slo.windows import Pair
+from config.types import Duration
+from exporters.base import Sample, Severity
 
 Family = tuple[str, list[Sample]]
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """One objective at one moment, exact. `condition` None: nobody can tell, whoever acts on it holds."""
+class Judgement(NamedTuple):
+    """What one pair of windows says; `condition` None: nobody can tell."""
 
-    objective: Objective
+    pair: Pair
     condition: bool | None
     long: Counts
     short: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One objective at one moment, exact. `windows` has the counts by length in seconds."""
+
+    objective: Objective
+    judgements: tuple[Judgement, ...]
+    windows: Mapping[int, Counts]
     period: Counts
     last: Observation | None = None  # the newest attempt of its probe, where it has one
 
-    @property
-    def long_burn(self) -> Fraction:
-        """The burn rate over the long window."""
-        return burn.burn_rate(self.long, self.objective.budget)
+    def condition(self, severity: Severity) -> bool | None:
+        """Whether any pair of this severity fires. None: nobody can tell, whoever acts on it holds."""
+        said = {each.condition for each in self.judgements if each.pair.severity is severity}
+        return True if True in said else None if None in said else False
 
-    @property
-    def short_burn(self) -> Fraction:
-        """The burn rate over the short window."""
-        return burn.burn_rate(self.short, self.objective.budget)
+    def burn(self, seconds: int) -> Fraction:
+        """The burn rate over one of the windows."""
+        return burn.burn_rate(self.windows[seconds], self.objective.budget)
 
     @property
     def remaining(self) -> Fraction:
         """The share of the error budget that is left."""
         return budget.remaining(self.period.ratio, self.objective.budget)
 
-    @property
-    def seconds_left(self) -> Fraction | None:
-        """Until the budget is spent at the long window's burn rate; None when nothing burns."""
-        return budget.seconds_to_exhaustion(self.remaining, self.long_burn, self.objective.window_seconds)
+    def seconds_left(self, seconds: int) -> Fraction | None:
+        """Until the budget is spent at the burn rate of this window; None when nothing burns."""
+        return budget.seconds_to_exhaustion(self.remaining, self.burn(seconds), self.objective.window_seconds)
 
 
 class SloEngine:
@@ -58,15 +66,22 @@ class SloEngine:
         self._timeline = Timeline()
         self._objectives: dict[str, Objective] = {}
         self._tracks: dict[str, Track | EventTrack] = {}
+        self._conditions: dict[str, _Conditions] = {}
         self._last: dict[str, Observation] = {}
         self.configure(objectives)
 
     def configure(self, objectives: Iterable[Objective]) -> None:
-        """Put another set in force. Counts stay wherever what is measured, and how, is the same."""
+        """Put another set in force. Counts stay wherever what is measured, and how, is the same.
+
+        Other alert windows begin with what the ones before remember.
+        """
         before, tracks = self._objectives, self._tracks
         self._objectives = {objective.name: objective for objective in objectives}
+        self._conditions = {name: _Conditions.of(objective) for name, objective in self._objectives.items()}
         self._tracks = {
-            name: tracks[name] if name in before and before[name].measure == objective.measure else _track(objective)
+            name: self._carried(tracks[name], before[name], objective)
+            if name in before and before[name].measure == objective.measure
+            else _track(objective)
             for name, objective in self._objectives.items()
         }
         for name, track in self._tracks.items():
@@ -74,6 +89,16 @@ class SloEngine:
                 track.stale_after = self._objectives[name].stale_after
         watched = {objective.probe for objective in self._objectives.values()}
         self._last = {probe: seen for probe, seen in self._last.items() if probe in watched}
+
+    def _carried(self, track: Track | EventTrack, before: Objective, objective: Objective) -> Track | EventTrack:
+        if before.windows == objective.windows:
+            return track
+        following = _track(objective)
+        if self._timeline.now == float("-inf"):
+            return following
+        following.restore(self._timeline.now, *track.dump(0))
+        following.events, following.bad_events = track.events, track.bad_events
+        return following
 
     def observe(self, seen: Observation) -> None:
         """Take one attempt in."""
@@ -143,12 +168,15 @@ class SloEngine:
         return tuple(unfit)
 
     def _evaluate(self, objective: Objective) -> Evaluation:
-        track = self._tracks[objective.name]
-        long, short = track.window(PAGE_QUICK.long_seconds), track.window(PAGE_QUICK.short_seconds)
-        condition = burn.holds(
-            long, short, objective.threshold, min_bad=objective.min_bad, min_events=objective.min_events
+        track, conditions = self._tracks[objective.name], self._conditions[objective.name]
+        windows = {length: track.window(length) for length in conditions.windows}
+        least = objective.min_bad, objective.min_events
+        judgements = tuple(
+            Judgement(pair, burn.holds(long, short, threshold, *least), long, short)
+            for pair, threshold in conditions.pairs
+            for long, short in [(windows[pair.long_seconds], windows[pair.short_seconds])]
         )
-        return Evaluation(objective, condition, long, short, track.period(), self._last.get(objective.probe))
+        return Evaluation(objective, judgements, windows, track.period(), self._last.get(objective.probe))
 
     def samples(self) -> Iterator[Family]:
         """The families outrider_slo_*."""
@@ -168,11 +196,22 @@ class SloEngine:
         ]
 
 
+class _Conditions(NamedTuple):
+    """What is judged of one objective: its windows, and its pairs with the error ratio above which each fires."""
+
+    windows: tuple[int, ...]
+    pairs: tuple[tuple[Pair, Fraction], ...]
+
+    @classmethod
+    def of(cls, objective: Objective) -> Self:
+        return cls(objective.windows, tuple((pair, pair.threshold(objective.budget)) for pair in objective.pairs))
+
+
 def _track(objective: Objective) -> Track | EventTrack:
-    windows = (PAGE_QUICK.long_seconds, PAGE_QUICK.short_seconds)
+    windows, period, slot = objective.windows, objective.window_seconds, objective.slot_seconds
     if objective.requests:
-        return EventTrack(windows, objective.window_seconds)
-    return Track(objective.slot_seconds, windows, objective.window_seconds, objective.stale_after)
+        return EventTrack(windows, period, slot)
+    return Track(slot, windows, period, objective.stale_after)
 
 
 def _numbers(row: Evaluation, track: Track | EventTrack) -> Iterator[tuple[str, tuple[str, ...], float]]:
@@ -182,31 +221,47 @@ def _numbers(row: Evaluation, track: Track | EventTrack) -> Iterator[tuple[str, 
     yield "outrider_slo_bad_events_total", (), track.bad_events
     yield "outrider_slo_unknown_events_total", (), track.unknown_events
     yield "outrider_slo_objective_ratio", (), float(objective.target)
-    yield "outrider_slo_alert_factor", (PAGE_QUICK.name,), float(PAGE_QUICK.factor(objective.window_seconds))
-    yield "outrider_slo_burn_rate", ("5m",), float(row.short_burn)
-    yield "outrider_slo_burn_rate", ("1h",), float(row.long_burn)
+    for pair in objective.pairs:
+        yield "outrider_slo_alert_factor", (pair.name,), float(pair.factor)
+    for length in row.windows:
+        yield "outrider_slo_burn_rate", (str(Duration(length)),), float(row.burn(length))
     yield "outrider_slo_error_budget_remaining_ratio", (), float(row.remaining)
     yield "outrider_slo_info", (objective.window, objective.runbook_url), 1
 
 
 def _shown(row: Evaluation, unknown: int) -> dict[str, object]:
-    left = row.seconds_left
+    objective = row.objective
+    quickest = min(objective.pairs, key=lambda pair: pair.long_seconds)
+    left = row.seconds_left(quickest.long_seconds)
     return {
-        "name": row.objective.name,
-        "service": row.objective.service,
-        "sli": row.objective.sli,
-        "probe": row.objective.probe or None,
-        "description": row.objective.description,
-        "runbook_url": row.objective.runbook_url,
-        "objective": float(row.objective.target),
-        "window_seconds": row.objective.window_seconds,
-        "slot_seconds": row.objective.slot_seconds,
+        "name": objective.name,
+        "service": objective.service,
+        "sli": objective.sli,
+        "probe": objective.probe or None,
+        "description": objective.description,
+        "runbook_url": objective.runbook_url,
+        "objective": float(objective.target),
+        "window_seconds": objective.window_seconds,
+        "slot_seconds": objective.slot_seconds,
         "events": row.period.known,
         "bad_events": row.period.bad,
         "unknown_events": unknown,
-        "burn_rate": {"5m": float(row.short_burn), "1h": float(row.long_burn)},
-        "alert_factor": {PAGE_QUICK.name: float(PAGE_QUICK.factor(row.objective.window_seconds))},
+        "burn_rate": {str(Duration(length)): float(row.burn(length)) for length in row.windows},
+        "alert_factor": {pair.name: float(pair.factor) for pair in objective.pairs},
+        "pairs": [_shown_pair(each) for each in row.judgements],
         "error_budget_remaining_ratio": float(row.remaining),
         "seconds_to_exhaustion": None if left is None else float(left),
-        "condition": row.condition,
+        "condition": row.condition(Severity.PAGE),
+    }
+
+
+def _shown_pair(each: Judgement) -> dict[str, object]:
+    pair = each.pair
+    return {
+        "name": pair.name,
+        "severity": pair.severity.value,
+        "long": str(Duration(pair.long_seconds)),
+        "short": str(Duration(pair.short_seconds)),
+        "factor": float(pair.factor),
+        "condition": each.condition,
     }

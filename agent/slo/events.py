@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from agent.slo.burn import Counts
 from agent.slo.kept import days_of, put_back
 from agent.slo.rings import COARSE_SECONDS, CountRing
-from agent.slo.track import FINE_SECONDS
+from agent.slo.track import FINE_SECONDS, FINE_WINDOW, two_rings
 
 #: Columns of a ring, nine bytes an entry: bad events, all events, slots watched. Four bytes are enough for 14 million
 #: events a second over five minutes.
@@ -15,16 +15,19 @@ _COLUMNS = "IIB"
 class EventTrack:
     """Every event counts once, when it is told: exact, however many there are.
 
-    82 KB for 30 days, 237 KB for 90. A slot is watched when the agent was there to count, whether or not anything
+    97 KB for 30 days, 253 KB for 90. A slot is watched when the agent was there to count, whether or not anything
     happened. Times are those of a `Timeline`: they never go back.
     """
 
     unknown_events = 0  #: an event that was told is good or bad
 
-    def __init__(self, windows: tuple[int, ...], period: int) -> None:
-        """In seconds; five minutes divide all of them."""
-        self._fine = CountRing(_COLUMNS, [window // FINE_SECONDS for window in windows])
-        self._coarse = CountRing(_COLUMNS, [period // COARSE_SECONDS])
+    def __init__(self, windows: tuple[int, ...], period: int, slot: int = FINE_SECONDS) -> None:
+        """All in seconds, as for a `Track`."""
+        fine, coarse = two_rings(windows, slot)
+        self.slot = slot
+        # A window of one slot is judged with the one before: what has only just begun is no evidence.
+        self._fine = CountRing(_COLUMNS, [max(2, size) for size in fine] or [2])
+        self._coarse = CountRing(_COLUMNS, [period // COARSE_SECONDS, *coarse])
         self._index: int | None = None  # of the open slot
         self.events = 0
         self.bad_events = 0
@@ -39,7 +42,7 @@ class EventTrack:
 
     def advance(self, now: float) -> None:
         """Open the slot of `now`. Slots between it and the one before were not watched: nobody was there."""
-        index = int(now // FINE_SECONDS)
+        index = int(now // self.slot)
         if self._index is not None and index <= self._index:
             return
         self._move(index)
@@ -48,14 +51,19 @@ class EventTrack:
 
     def window(self, seconds: int) -> Counts:
         """What the last `seconds` hold, the open slot with what was told in it so far."""
-        slots = seconds // FINE_SECONDS
+        if seconds > FINE_WINDOW:
+            return self._long(seconds // COARSE_SECONDS)
+        slots = max(2, seconds // self.slot)
         bad, total, watched = self._fine.sums(slots)
         return Counts(total, total, bad, bad, watched, slots)
 
     def period(self) -> Counts:
         """What the period holds, the open slot as in `window`."""
-        bad, total, watched = self._coarse.sums(self._coarse.length)
-        return Counts(total, total, bad, bad, watched, self._coarse.length * COARSE_SECONDS // FINE_SECONDS)
+        return self._long(self._coarse.length)
+
+    def _long(self, entries: int) -> Counts:
+        bad, total, watched = self._coarse.sums(entries)
+        return Counts(total, total, bad, bad, watched, entries * COARSE_SECONDS // self.slot)
 
     def dump(self, since: int) -> tuple[bytes, dict[int, bytes]]:
         """The alert windows, and the period's days from the day `since` on."""
@@ -64,7 +72,7 @@ class EventTrack:
 
     def restore(self, at: float, recent: bytes, days: Mapping[int, bytes]) -> None:
         """Go on from what another track had at `at`. ValueError: the bytes are not of one."""
-        self._move(int(at // FINE_SECONDS))
+        self._move(int(at // self.slot))
         size = len(recent) // self._fine.entry_bytes
         if not size:
             raise ValueError("nothing is left of the alert windows")
@@ -75,4 +83,4 @@ class EventTrack:
     def _move(self, index: int) -> None:
         self._index = index
         self._fine.move(index)
-        self._coarse.move(index * FINE_SECONDS // COARSE_SECONDS)
+        self._coarse.move(index * self.slot // COARSE_SECONDS)

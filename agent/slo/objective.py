@@ -7,10 +7,11 @@ from typing import Self
 
 from agent.slo.rings import COARSE_SECONDS
 from agent.slo.track import slot_seconds
-from agent.slo.windows import PAGE_QUICK
+from agent.slo.windows import Pair, lengths, workbook, written
 from config.sections.probes import ProbeEntry
-from config.sections.slos import Sli, Slo
+from config.sections.slos import AlertWindows, Sli, Slo
 from config.types import Duration, Ratio
+from exporters.base import Severity
 
 MAX_WINDOW_SECONDS = 90 * 86400
 
@@ -40,7 +41,8 @@ class Objective:
 
     `target` is the ratio as written (0.999), never a float. `stale_after`: seconds for which an attempt speaks for the
     slots after it. `slot_seconds` comes from `track.slot_seconds`. `for_seconds` and `keep_firing_seconds` are
-    Prometheus' `for` and `keep_firing_for`. `min_bad` failures must have been seen before anyone is called.
+    Prometheus' `for` and `keep_firing_for`; None is the short window of the pair that fired. `min_bad` failures must
+    have been seen before anyone is called. `own_pairs` stand in for those of the workbook.
     """
 
     name: str
@@ -54,32 +56,36 @@ class Objective:
     min_bad: int = 3
     min_events: int = 0
     for_seconds: float = 0.0
-    keep_firing_seconds: float = float(PAGE_QUICK.short_seconds)
+    keep_firing_seconds: float | None = None
+    own_pairs: tuple[Pair, ...] = ()
     description: str = ""
     runbook_url: str = ""
 
     @classmethod
     def of(cls, name: str, service: str, slo: Slo, probe: ProbeEntry | None = None) -> Self:
         """From what the file says of the objective and of its probe. ValueError says what cannot work."""
-        written = cls(
+        alerts = slo.alerts
+        plain = cls(
             name=name,
             service=service,
             target=slo.objective.value,
             probe=slo.sli.probe or "",
             requests=_requests(slo.sli),
             window_seconds=int(slo.window),
-            min_bad=slo.alerts.min_bad,
-            min_events=slo.alerts.min_events,
-            for_seconds=float(slo.alerts.for_),
-            keep_firing_seconds=float(slo.alerts.keep_firing_for),
+            min_bad=alerts.min_bad,
+            min_events=alerts.min_events,
+            for_seconds=float(alerts.for_),
+            keep_firing_seconds=None if alerts.keep_firing_for is None else float(alerts.keep_firing_for),
+            own_pairs=tuple(map(_own, alerts.windows)),
             description=slo.description,
             runbook_url=slo.runbook_url,
         )
         if probe is None:
-            return written
+            return replace(plain, slot_seconds=slot_seconds(0, plain.windows))
         # A down probe is asked at its slow interval: one attempt must speak until the next, even if one is missed.
         stale_after = max(3 * probe.interval, 2 * probe.slow_interval) + probe.timeout
-        return replace(written, stale_after=stale_after, slot_seconds=slot_seconds(probe.interval))
+        slot = slot_seconds(probe.interval, plain.windows)
+        return replace(plain, stale_after=stale_after, slot_seconds=slot)
 
     def __post_init__(self) -> None:
         if bool(self.probe) == (self.requests is not None):
@@ -92,6 +98,9 @@ class Objective:
             raise ValueError(f"a window of {self.window} cannot be kept; use 1d to 90d, in steps of five minutes")
         if COARSE_SECONDS % self.slot_seconds:
             raise ValueError(f"a slot of {self.slot_seconds} s does not divide five minutes; use track.slot_seconds")
+        for length in self.windows:
+            if length % self.slot_seconds or length > self.window_seconds:
+                raise ValueError(f"an alert window of {length} s is not made of slots, or longer than {self.window}")
 
     @property
     def sli(self) -> str:
@@ -119,9 +128,20 @@ class Objective:
         return str(Duration(self.window_seconds))
 
     @property
-    def threshold(self) -> Fraction:
-        """The error ratio above which the page-quick pair fires."""
-        return PAGE_QUICK.threshold(self.window_seconds, self.budget)
+    def pairs(self) -> tuple[Pair, ...]:
+        """The pairs of windows that are judged."""
+        return self.own_pairs or workbook(self.window_seconds)
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """The lengths of all windows in use, each once, the shortest first; in seconds."""
+        return lengths(self.pairs)
+
+
+def _own(each: AlertWindows) -> Pair:
+    # A float prints the digits that were written, and these are meant.
+    factor = Fraction(str(each.factor))
+    return written(Severity(each.severity), int(each.long), int(each.short), factor)
 
 
 def _requests(sli: Sli) -> Requests | None:

@@ -13,30 +13,43 @@ class SlotRing:
     """The last slots, one byte each, with running sums for each window: a push costs the same for any window."""
 
     def __init__(self, windows: Sequence[int]) -> None:
-        """`windows` are lengths in slots. The open slot is not in here: a window is it and the closed ones before."""
-        self._codes = bytearray(max(1, *windows))
+        """`windows` are lengths in slots. The open slot is not in here."""
+        self._codes = bytearray(max(windows, default=1))
         self._next = 0
-        self._sums = {size: [size - 1, 0, 0, 0] for size in windows}
+        self._sums = {size: [size, 0, 0, 0] for size in windows}
 
     def push(self, verdict: Verdict) -> None:
         """Close one slot."""
         codes, length = self._codes, len(self._codes)
         for size, sums in self._sums.items():
-            if size > 1:
-                sums[codes[(self._next - size + 1) % length]] -= 1
-                sums[verdict] += 1
+            sums[codes[self._next - size]] -= 1
+            sums[verdict] += 1
         codes[self._next] = verdict
         self._next = (self._next + 1) % length
 
     def skip(self, slots: int) -> None:
         """Close `slots` slots in which nothing is known; bounded work however many."""
-        for _ in range(min(slots, len(self._codes))):
-            self.push(Verdict.UNKNOWN)
+        self.load(self.codes()[slots:] + bytes(min(slots, len(self._codes))))
 
-    def counts(self, window: int, current: Verdict) -> Counts:
-        """What the window holds: `current` (the open slot) and the `window - 1` slots before it."""
+    def load(self, codes: bytes) -> None:
+        """Start anew with these closed slots, the oldest first. ValueError: one of them is no verdict."""
+        if codes and max(codes) > Verdict.BAD:
+            raise ValueError(f"{max(codes)} is no verdict")
+        length = len(self._codes)
+        self._codes = bytearray(codes[-length:].rjust(length, b"\0"))
+        self._next = 0
+        for size, sums in self._sums.items():
+            sums[:] = map(self._codes[-size:].count, range(len(sums)))
+
+    def counts(self, window: int, current: Verdict | None) -> Counts:
+        """What the window holds: `current` (the open slot) and the `window - 1` slots before it.
+
+        An open slot in which nothing was seen yet is no part of any window: it is the `window` slots before it.
+        """
         sums = self._sums[window].copy()
-        sums[current] += 1
+        if current is not None:
+            sums[self._codes[self._next - window]] -= 1
+            sums[current] += 1
         seen = sums[Verdict.BAD]
         return Counts(window, window - sums[Verdict.UNKNOWN], seen + sums[Verdict.HELD_BAD], seen)
 

@@ -1,28 +1,41 @@
 """The record of one objective: verdicts into slots, slots into windows and the period."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import gcd
 
 from agent.slo.burn import Counts
 from agent.slo.kept import days_of, put_back
 from agent.slo.rings import COARSE_SECONDS, CountRing, SlotRing
 from agent.slo.sli import Verdict
+from config.types import Duration
 
-FINE_SECONDS = 10  #: the shortest slot
+FINE_SECONDS = 10  #: the shortest slot, where the windows do not ask for a shorter one
+FINEST_SECONDS = 5  #: the shortest slot of all
+FINE_WINDOW = 6 * 3600  #: windows up to this are counted slot by slot, longer ones in steps of five minutes
 _NOTHING = 255  # in what is kept: nothing was seen in the open slot yet
 
 
-def slot_seconds(interval: float) -> int:
-    """The slot for a probe asked each `interval` seconds: the shortest divisor of five minutes that has an attempt.
+def slot_seconds(interval: float, windows: Iterable[int]) -> int:
+    """The slot for a probe asked each `interval` seconds: the shortest that has an attempt and divides all windows.
 
-    Raises ValueError above five minutes: then the short window would hold no attempt most of the time.
+    It divides five minutes, and has ten seconds at least unless a window asks for five. Raises ValueError where none
+    does: then the shortest window would hold no attempt most of the time.
     """
-    for slot in range(FINE_SECONDS, COARSE_SECONDS + 1):
-        if slot >= interval and COARSE_SECONDS % slot == 0:
-            return slot
+    fits = [slot for slot in range(FINEST_SECONDS, COARSE_SECONDS + 1) if gcd(COARSE_SECONDS, *windows) % slot == 0]
+    slots = [slot for slot in fits if slot >= interval]
+    if slots:
+        return next((slot for slot in slots if slot >= FINE_SECONDS), slots[0])
+    longest, shortest = max(fits, default=COARSE_SECONDS), min(windows)
     raise ValueError(
-        f"an interval of {interval:g} s is too long for an objective, whose alert looks at the last five minutes; "
-        f"use at most {COARSE_SECONDS} s"
+        f"an interval of {Duration(interval)} is too long for an alert that looks at the last {Duration(shortest)} in "
+        f"slots of {Duration(longest)}; use an interval of at most {Duration(longest)}, or longer windows"
     )
+
+
+def two_rings(windows: Iterable[int], slot: int) -> tuple[list[int], list[int]]:
+    """The windows in slots that are counted one by one, and those in steps of five minutes."""
+    fine = [length // slot for length in windows if length <= FINE_WINDOW]
+    return fine, [length // COARSE_SECONDS for length in windows if length > FINE_WINDOW]
 
 
 class Track:
@@ -34,13 +47,14 @@ class Track:
     """
 
     def __init__(self, slot: int, windows: tuple[int, ...], period: int, stale_after: float) -> None:
-        """All in seconds; `slot` divides five minutes, and five minutes divide `windows` and `period`."""
+        """All in seconds; `slot` divides five minutes and `windows`; five minutes divide long windows and `period`."""
+        fine, coarse = two_rings(windows, slot)
         self.slot = slot
         self.stale_after = stale_after
-        self._period_slots = period // slot
-        self._fine = SlotRing([window // slot for window in windows])
-        #: Bad and known slots by five minutes. A byte each is enough, as these hold at most 30: 17 KB for 30 days.
-        self._coarse = CountRing("BB", [period // COARSE_SECONDS])
+        self._period_seconds = period
+        self._fine = SlotRing(fine)
+        #: Bad, known and seen slots by five minutes. A byte each is enough for at most 60: 26 KB for 30 days.
+        self._coarse = CountRing("BBB", [period // COARSE_SECONDS, *coarse])
         self._index: int | None = None  # of the open slot
         self._worst: Verdict | None = None  # in the open slot
         self._last = Verdict.UNKNOWN
@@ -78,7 +92,7 @@ class Track:
     def _close(self, verdict: Verdict, following: int) -> None:
         bad = verdict >= Verdict.HELD_BAD
         self._fine.push(verdict)
-        self._coarse.add(bad, 1)
+        self._coarse.add(bad, 1, verdict is Verdict.BAD)
         self.events += 1
         self.bad_events += bad
         self._move(following)
@@ -94,14 +108,20 @@ class Track:
 
     def window(self, seconds: int) -> Counts:
         """What the last `seconds` hold, the open slot with what was seen in it so far."""
-        return self._fine.counts(seconds // self.slot, self._worst or Verdict.UNKNOWN)
+        if seconds <= FINE_WINDOW:
+            return self._fine.counts(seconds // self.slot, self._worst)
+        return self._long(seconds)
 
     def period(self) -> Counts:
-        """What the period holds, the open slot as in `window`; `seen` is not kept that long and equals `bad`."""
+        """What the period holds, the open slot as in `window`."""
+        return self._long(self._period_seconds)
+
+    def _long(self, seconds: int) -> Counts:
+        """Steps of five minutes: the oldest leaves at once, when a new one begins."""
         worst = self._worst or Verdict.UNKNOWN
-        bad, known = self._coarse.sums(self._coarse.length)
+        bad, known, seen = self._coarse.sums(seconds // COARSE_SECONDS)
         bad += worst >= Verdict.HELD_BAD
-        return Counts(self._period_slots, known + bool(worst), bad, bad)
+        return Counts(seconds // self.slot, known + bool(worst), bad, seen + (worst is Verdict.BAD))
 
     def dump(self, since: int) -> tuple[bytes, dict[int, bytes]]:
         """The alert windows, and the period's days from the day `since` on."""
@@ -115,7 +135,6 @@ class Track:
         """
         self._move(int(at // self.slot))
         open_slot, *closed = recent
-        for code in closed:
-            self._fine.push(Verdict(code))
+        self._fine.load(bytes(closed))
         self._worst = None if open_slot == _NOTHING else Verdict(open_slot)
         put_back(self._coarse, days)

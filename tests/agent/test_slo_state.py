@@ -9,6 +9,7 @@ from agent.slo.engine import SloEngine
 from agent.slo.objective import Requests
 from agent.slo_state import SCHEMA, SloState, _write
 from agent.state.database import Database, Settings
+from exporters.base import Severity
 from tests.agent.slo.stream import BASE, attempt, objective
 
 DAY = 86400
@@ -42,7 +43,7 @@ def burn(engine, start=-3600, end=0):
 
 def judged(engine):
     """What is believed of every objective."""
-    return [(row.long, row.short, row.period, row.condition) for row in engine.evaluations()]
+    return [(row.judgements, row.period) for row in engine.evaluations()]
 
 
 @pytest.mark.case("G9")
@@ -54,7 +55,7 @@ async def test_a_restart_goes_on_where_the_last_process_stood(opened):
     after = SloEngine(OBJECTIVES)
     await SloState(after, await opened()).restore()
     assert judged(after) == judged(engine)
-    assert [row.condition for row in after.tick(BASE)[1]] == [True, True]
+    assert [row.condition(Severity.PAGE) for row in after.tick(BASE)[1]] == [True, True]
 
 
 @pytest.mark.case("G9")
@@ -147,7 +148,7 @@ async def test_a_folder_that_cannot_be_used_changes_nothing(opened, tmp_path, ca
     burn(engine)
     await state.save()
     await state.aclose()
-    assert [row.condition for row in engine.evaluations()] == [True, True]
+    assert [row.condition(Severity.PAGE) for row in engine.evaluations()] == [True, True]
 
 
 async def test_a_file_that_begins_anew_gets_everything(opened, tmp_path):

@@ -91,7 +91,7 @@ def test_traces_alerts_and_slos():
     assert (fast.window, fast.alerts.min_bad, fast.alerts.for_) == (7 * 86400, 1, 60)
     assert (one_line.objective, one_line.sli.probe) == (Ratio.parse("99.9%"), "db")
     assert (one_line.runbook_url, one_line.description) == ("https://r/db", "Orders")
-    assert (one_line.window, one_line.alerts.keep_firing_for) == (Duration(30 * 86400), 300)
+    assert (one_line.window, one_line.alerts.keep_firing_for) == (Duration(30 * 86400), None)
     assert [route.to for route in config.alerts.routes] == [("a", "b"), ("a",)]
 
 

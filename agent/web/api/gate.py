@@ -162,11 +162,14 @@ def _change(edge: Edge) -> Change:
 
 
 def _burning(slo: Mapping[str, Any]) -> Burning:
-    rates, factors = slo.get("burn_rate", {}), slo.get("alert_factor", {})
+    # The pair that fires, else the first: a deploy is judged by what pages, quickest first.
+    pages = [pair for pair in slo.get("pairs", ()) if pair["severity"] == "page"]
+    pair = next((pair for pair in pages if pair["condition"]), pages[0] if pages else {})
+    rates = slo.get("burn_rate", {})
     return Burning(
         slo=slo.get("name", ""),
-        long=rates.get("1h", 0.0),
-        short=rates.get("5m", 0.0),
-        factor=min(factors.values(), default=0.0),
+        long=rates.get(pair.get("long"), 0.0),
+        short=rates.get(pair.get("short"), 0.0),
+        factor=pair.get("factor", 0.0),
         firing=slo.get("condition"),
     )

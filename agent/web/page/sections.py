@@ -101,7 +101,7 @@ def slos(items: Sequence[Mapping[str, Any]]) -> str:
     if not items:
         empty = "No objectives configured. One line makes one: <code>slo: 99.9%</code> on a probe."
         return _section("Objectives", f'<p class="empty">{empty}</p>')
-    heads = ("Objective", "Target", "Budget left", "Burn rate, 1 h", "Burn rate, 5 min", "Runs out in")
+    heads = ("Objective", "Target", "Budget left", "Burn rates", "Runs out in")
     return _section("Objectives", _table(heads, (_slo(item) for item in items), "slos"))
 
 
@@ -114,8 +114,7 @@ def _slo(item: Mapping[str, Any]) -> Iterable[str]:
         f"{escape(item['name'])}<small>{escape(item['sli'])}, over {escape(seconds(item['window_seconds']))}</small>",
         f"{item['objective'] * 100:.6g} %",
         f'<span class="{tone}">{escape(number(left, "ratio"))}</span>',
-        escape(number(burn["1h"], "")),
-        escape(number(burn["5m"], "")),
+        ", ".join(f"{escape(window)} {escape(number(rate, ''))}" for window, rate in burn.items()),
         "spent" if left <= 0 else "not at this rate" if lasts is None else escape(seconds(lasts)),
     )
 

@@ -9,7 +9,7 @@ from agent.slo.engine import SloEngine
 from config.sections.alerts import Route
 from exporters.base import Severity
 from exporters.contract import METRICS
-from tests.agent.slo.stream import BASE, attempt, objective
+from tests.agent.slo.stream import BASE, attempt, page_only
 
 TO_ALL = (Route(to=("fleet", "hook")),)
 
@@ -18,7 +18,7 @@ class World:
     """An alert engine that is fed attempts of the probe `db`."""
 
     def __init__(self, *objectives, routes=TO_ALL, state="down"):
-        self.slos = SloEngine(objectives or [objective()])
+        self.slos = SloEngine(objectives or [page_only()])
         self.alerts = AlertEngine(self.slos, routes, {"team": "payments"}, lambda probe: state)
         self.now = 0
 
@@ -61,7 +61,7 @@ def test_one_outage_is_one_firing_and_one_resolved():
 
 def test_the_message_tells_what_a_person_needs():
     """What burns, how fast, what is left, what the probe says and where to read on; not the attempt's detail."""
-    world = World(objective(runbook_url="https://runbooks.example/db", description="Orders need it."))
+    world = World(page_only(runbook_url="https://runbooks.example/db", description="Orders need it."))
     world.go(3600)
     ((_, notice),) = world.go(100, "bad")
     said = notice.alert.annotations
@@ -86,7 +86,7 @@ def test_the_end_is_told_as_an_end():
 
 def test_an_overspent_budget_is_told_as_such():
     """Below zero, and without a time that the rest would last."""
-    world = World(objective("99.99", window_seconds=86400))
+    world = World(page_only("99.99", window_seconds=86400))
     world.go(3600)
     ((_, notice),) = world.go(600, "bad")
     assert "Error budget left: -" in notice.alert.annotations["description"]
@@ -96,7 +96,7 @@ def test_an_overspent_budget_is_told_as_such():
 
 def test_large_burn_rates_are_written_out():
     """A person reads 10,000 and not 1e+04."""
-    world = World(objective("99.99", for_seconds=300))
+    world = World(page_only("99.99", for_seconds=300))
     world.go(3600)
     ((_, notice),) = world.go(600, "bad")
     assert notice.alert.annotations["summary"] == "shop db: error budget burns 10,000 times as fast as it may"
@@ -104,7 +104,7 @@ def test_large_burn_rates_are_written_out():
 
 def test_states_are_seen_in_metric_and_view():
     """Inactive 0, pending 1, firing 2, stale 4; the view shows all but the inactive ones, as plain JSON."""
-    world = World(objective(for_seconds=30))
+    world = World(page_only(for_seconds=30))
     world.go(3600)
     assert (world.state(), world.alerts.view()) == ([0], [])
     world.go(60, "bad")
@@ -162,7 +162,7 @@ def test_an_alert_never_ends_before_it_began():
 @pytest.mark.case("V10")
 def test_two_objectives_are_two_alerts():
     """Each has its own identity and its own life."""
-    world = World(objective(), objective("99", name="loose"))
+    world = World(page_only(), page_only("99", name="loose"))
     world.go(3600)
     notices = [notice for _, notice in world.go(600, "bad")]
     assert [notice.alert.labels["slo"] for notice in notices] == ["db", "loose"]

@@ -4,14 +4,14 @@ from agent.alerting.engine import AlertEngine
 from agent.slo.engine import SloEngine
 from agent.slo.objective import Requests
 from config.sections.alerts import Route
-from tests.agent.slo.stream import BASE, attempt, objective
+from tests.agent.slo.stream import BASE, attempt, page_only
 
 
 class World:
     """Ten requests each five seconds, judged each time; and a probe that fails with them where there is one."""
 
     def __init__(self, *others, requests=Requests(), **options):  # noqa: B008 - it is frozen
-        web = objective(name="web", probe="", requests=requests, min_bad=3, **options)
+        web = page_only(name="web", probe="", requests=requests, min_bad=3, **options)
         self.slos, self.now, self.asked = SloEngine([web, *others]), 0, []
         self.alerts = AlertEngine(
             self.slos,
@@ -92,7 +92,7 @@ def test_no_traffic_holds_the_alert():
 
 def test_requests_call_for_themselves():
     """A database that is down and calls does not silence what users see."""
-    world = World(objective(min_bad=3))
+    world = World(page_only(min_bad=3))
     world.go(3600)
     told = [notice.alert.labels["slo"] for _, notice in world.go(300, 10)]
     assert sorted(told) == ["db", "web"]

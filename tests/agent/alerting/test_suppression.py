@@ -9,7 +9,7 @@ from agent.health.board import Board, Member
 from agent.health.roots import explanation
 from agent.slo.engine import SloEngine
 from config.sections.alerts import Route
-from tests.agent.slo.stream import BASE, objective
+from tests.agent.slo.stream import BASE, page_only
 
 TO_ALL = (Route(to=("oncall",)),)
 
@@ -21,7 +21,7 @@ class World:
         self.board, self.now, self.failing, self.notices = Board(), 0, set(), []
         self.board.enter(Member("db", "tcp"), 0.0)
         self.board.enter(Member("app", "tcp", depends_on=("db",)), 0.0)
-        self.slos = SloEngine([objective(name=name, probe=name) for name in objectives])
+        self.slos = SloEngine([page_only(name=name, probe=name) for name in objectives])
         self.alerts = AlertEngine(
             self.slos,
             TO_ALL,
@@ -88,11 +88,12 @@ def test_the_child_recovers_later():
 
 @pytest.mark.case("R23")
 def test_a_child_that_stays_down_alone_calls_for_itself():
-    """The parent is back for good and the child is not: after a minute it has its own notice, and its own end."""
+    """The parent is back for good and the child is not: five minutes on it has its own notice, and its own end."""
     world = World()
     world.go(3600)
     world.go(600, "db", "app")
-    assert world.go(200, "app") == [("app", True)]
+    assert world.go(300, "app") == []
+    assert world.go(100, "app") == [("app", True)]
     assert world.shown()["app"] == ("firing", None)
     assert sorted(world.go(3600)) == [("app", False), ("db", False)]
 

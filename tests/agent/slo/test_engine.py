@@ -34,11 +34,17 @@ def test_samples_follow_the_metric_table():
     assert only["outrider_slo_bad_events_total"] == 59
     assert only["outrider_slo_unknown_events_total"] == 0
     assert only["outrider_slo_objective_ratio"] == 0.999
-    assert only["outrider_slo_alert_factor"] == 14.4
+    factors = {sample.labels[2]: sample.value for sample in families["outrider_slo_alert_factor"]}
+    assert factors == {"page-quick": 14.4, "page-slow": 6, "ticket-quick": 3, "ticket-slow": 1}
     assert only["outrider_slo_error_budget_remaining_ratio"] == pytest.approx(1 - 60 / 259.2)
     assert {sample.labels[2]: sample.value for sample in families["outrider_slo_burn_rate"]} == {
         "5m": 1000,
+        "30m": pytest.approx(1000 * 60 / 180),
         "1h": pytest.approx(1000 * 60 / 360),
+        "2h": pytest.approx(1000 * 60 / 720),
+        "6h": pytest.approx(1000 * 60 / 2160),
+        "1d": pytest.approx(1000 * 60 / 8640),
+        "3d": pytest.approx(1000 * 60 / 25920),
     }
     assert families["outrider_slo_info"][0].labels == ("shop", "db", "30d", "https://runbooks.example/db")
 
@@ -63,16 +69,16 @@ def test_attempts_of_other_probes_do_not_count():
     """An objective listens to its own probe alone."""
     engine = SloEngine([objective(probe="cache")])
     engine.observe(attempt(0, "bad"))
-    assert engine.evaluations()[0].short.known == 0
+    assert engine.evaluations()[0].windows[300].known == 0
 
 
 def test_reload_keeps_counts_where_the_measure_is_the_same():
     """Another objective keeps the history; another probe or slot starts anew; one that is gone is gone."""
     engine = burnt()
     engine.configure([objective("99"), objective(name="other", probe="cache")])
-    assert [row.long.bad for row in engine.evaluations()] == [60, 0]
+    assert [row.windows[3600].bad for row in engine.evaluations()] == [60, 0]
     engine.configure([objective("99", slot_seconds=30)])
-    assert engine.evaluations()[0].long.bad == 0
+    assert engine.evaluations()[0].windows[3600].bad == 0
     engine.configure([])
     assert engine.view() == []
     assert list(engine.samples()) == []
@@ -127,4 +133,4 @@ def test_from_the_file():
     made = Objective.of("front", "shop", slo, probe)
     assert (made.target, made.percent, made.window) == (Decimal("0.9995"), "99.95%", "30d")
     assert (made.slot_seconds, made.stale_after, made.probe) == (15, 63.0, "db")
-    assert (made.min_bad, made.keep_firing_seconds, made.for_seconds) == (3, 300, 0)
+    assert (made.min_bad, made.keep_firing_seconds, made.for_seconds) == (3, None, 0)

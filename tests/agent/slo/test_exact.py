@@ -7,7 +7,7 @@ import pytest
 
 from agent.slo import budget
 from agent.slo.burn import Counts, bad_slots_needed, burn_rate, fires
-from agent.slo.windows import PAGE_QUICK
+from agent.slo.windows import workbook
 from tests.agent.slo.stream import objective
 
 D = 86400
@@ -19,10 +19,19 @@ def exact(text):
 
 
 @pytest.mark.case("C01")
-@pytest.mark.parametrize(("days", "factor"), [(30, "14.4"), (28, "13.44"), (7, "3.36"), (90, "43.2")])
-def test_factors_follow_from_the_period(days, factor):
-    """2 % of the budget in one hour is another factor in another period."""
-    assert PAGE_QUICK.factor(days * D) == exact(factor)
+@pytest.mark.parametrize(
+    ("days", "factors"),
+    [
+        (30, "14.4 6 3 1"),
+        (28, "13.44 5.6 2.8 0.9333"),
+        (7, "3.36 1.4 0.7 0.2333"),
+        (90, "43.2 18 9 3"),
+        (1, "0.48 0.2 0.1"),
+    ],
+)
+def test_factors_follow_from_the_period(days, factors):
+    """2, 5, 10 and 10 % of the budget are other factors in another period; a pair longer than it is left out."""
+    assert [round(pair.factor, 4) for pair in workbook(days * D)] == list(map(exact, factors.split()))
 
 
 @pytest.mark.case("C03")
@@ -48,11 +57,15 @@ def test_budget_minutes(percent, days, minutes):
 @pytest.mark.case("C06")
 @pytest.mark.case("C07")
 def test_detection_reset_and_spent_budget_follow_from_the_threshold():
-    """At 99.9 % a full outage is seen after 51.84 s and over after 295.68 s, and 2 % of the budget is spent."""
-    threshold = objective().threshold
-    assert threshold * PAGE_QUICK.long_seconds == exact("51.84")
-    assert PAGE_QUICK.short_seconds * (1 - threshold) == exact("295.68")
-    assert PAGE_QUICK.factor(30 * D) * PAGE_QUICK.long_seconds / (30 * D) == Fraction(2, 100)
+    """At 99.9 % and a full outage: seconds to fire, seconds to end, and the share of the budget that is spent."""
+    thresholds = [(pair, pair.threshold(exact("0.001"))) for pair in workbook(30 * D)]
+    assert [pair.long_seconds * ratio for pair, ratio in thresholds] == list(
+        map(exact, ["51.84", "129.6", "259.2", "259.2"])
+    )
+    ends = [pair.short_seconds * (1 - ratio) for pair, ratio in thresholds]
+    assert ends == list(map(exact, ["295.68", "1789.2", "7178.4", "21578.4"]))
+    spent = [pair.factor * pair.long_seconds / (30 * D) for pair, _ in thresholds]
+    assert spent == list(map(exact, ["0.02", "0.05", "0.1", "0.1"]))
 
 
 @pytest.mark.case("C09")
@@ -84,16 +97,17 @@ def test_budget_edges():
 @pytest.mark.parametrize(
     ("percent", "counts"),
     [
-        ("99", {5: 104, 10: 52, 15: 35, 30: 18, 60: 9}),
-        ("99.5", {5: 52, 10: 26, 15: 18, 30: 9, 60: 5}),
-        ("99.9", {5: 11, 10: 6, 15: 4, 30: 2, 60: 1}),
-        ("99.95", {5: 6, 10: 3, 15: 2, 30: 1, 60: 1}),
+        ("99", {5: "104 260 519 519", 10: "52 130 260 260", 15: "35 87 173 173", 30: "18 44 87 87", 60: "9 22 44 44"}),
+        ("99.5", {5: "52 130 260 260", 10: "26 65 130 130", 15: "18 44 87 87", 30: "9 22 44 44", 60: "5 11 22 22"}),
+        ("99.9", {5: "11 26 52 52", 10: "6 13 26 26", 15: "4 9 18 18", 30: "2 5 9 9", 60: "1 3 5 5"}),
+        ("99.95", {5: "6 13 26 26", 10: "3 7 13 13", 15: "2 5 9 9", 30: "1 3 5 5", 60: "1 2 3 3"}),
     ],
 )
 def test_bad_attempts_needed(percent, counts):
-    """The table of failures that a page needs, for each objective and interval."""
-    threshold = objective(percent).threshold
-    assert {step: bad_slots_needed(threshold, 3600, step) for step in counts} == counts
+    """The table of failures that each pair needs, for each objective and interval."""
+    ratios = [(pair.threshold(objective(percent).budget), pair.long_seconds) for pair in workbook(30 * D)]
+    found = {step: [bad_slots_needed(ratio, long, step) for ratio, long in ratios] for step in counts}
+    assert found == {step: list(map(int, needed.split())) for step, needed in counts.items()}
 
 
 def test_burn_rate_is_the_ratio_over_the_budget():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from agent.slo.engine import SloEngine
 from agent.slo.objective import Requests
 from agent.slo.rings import CountRing
-from tests.agent.slo.stream import BASE, attempt, objective, play
+from tests.agent.slo.stream import BASE, attempt, objective, play, quick
 
 DAY = 86400
 
@@ -39,8 +39,8 @@ def test_a_restart_at_once_changes_nothing():
     """Windows, period and condition are those of the process before; counters of the process start at 0."""
     before = lived()
     after = reborn(before)
-    kept = [(row.long, row.short, row.period, row.condition) for row in before.evaluations()]
-    assert [(row.long, row.short, row.period, row.condition) for row in after.tick(BASE)[1]] == kept
+    kept = [(row.judgements, row.period) for row in before.evaluations()]
+    assert [(row.judgements, row.period) for row in after.tick(BASE)[1]] == kept
     counted = dict(after.samples())
     assert [sample.value for sample in counted["outrider_slo_events_total"]] == [0, 0]
     assert [sample.value for sample in counted["outrider_slo_bad_events_total"]] == [0, 0]
@@ -52,8 +52,8 @@ def test_the_time_between_is_unknown():
     after = reborn(lived(objective(stale_after=600.0), requests()), objective(stale_after=600.0), requests())
     after.tick(BASE + 120)
     probe, web = after.evaluations()
-    assert (probe.short.known, probe.short.bad) == (18, 18)
-    assert (web.short.watched, web.short.bad) == (19, 18 * 5)
+    assert (probe.windows[300].known, probe.windows[300].bad) == (19, 19)
+    assert (web.windows[300].watched, web.windows[300].bad) == (19, 18 * 5)
 
 
 @pytest.mark.case("G9")
@@ -66,7 +66,7 @@ def test_a_restart_is_no_reason_to_call():
     after = reborn(before, objective(min_bad=3), requests(min_bad=3))
     after.observe(attempt(60, "bad"))
     after.count("web", 2, 3, BASE + 60)
-    assert [row.condition for row in after.tick(BASE + 60)[1]] == [False, False]
+    assert [quick(row) for row in after.tick(BASE + 60)[1]] == [False, False]
 
 
 def test_the_budget_of_the_period_goes_on():
@@ -112,7 +112,7 @@ def test_damaged_bytes_start_anew_and_are_named(damage):
         engine = SloEngine([objective(), requests()])
         for name in engine.restore(wrong):
             row = next(row for row in engine.evaluations() if row.objective.name == name)
-            assert (row.period.bad, row.long.bad) == (0, 0)
+            assert (row.period.bad, row.windows[3600].bad) == (0, 0)
         engine.tick(BASE)
     assert engine.restore(days) == ("db", "web")
 
@@ -123,10 +123,12 @@ def test_a_clock_set_back_meanwhile_loses_nothing(step):
     before = lived()
     after = reborn(before)
     after.tick(BASE + step)
-    assert [row.long.bad for row in after.evaluations()] == [row.long.bad for row in before.evaluations()]
+    assert [row.windows[3600].bad for row in after.evaluations()] == [
+        row.windows[3600].bad for row in before.evaluations()
+    ]
     for _ in play(after, 10, step + 10, step + 400, lambda t: "good"):
         pass
-    assert after.evaluations()[0].long.known > 360 - 1 - 20
+    assert after.evaluations()[0].windows[3600].known > 360 - 1 - 20
 
 
 def test_a_machine_without_a_clock_keeps_its_history():
@@ -135,7 +137,7 @@ def test_a_machine_without_a_clock_keeps_its_history():
     for t in range(0, 60, 10):
         after.tick(100 + t)
     after.tick(BASE + 90)
-    assert after.evaluations()[0].long.bad == 60
+    assert after.evaluations()[0].windows[3600].bad == 60
 
 
 def test_only_days_that_changed_are_given_again():
@@ -150,7 +152,7 @@ def test_only_days_that_changed_are_given_again():
         assert sorted(one.days) == [today - 6, today - 5, today - 1, today]
     for one in engine.dump(today - 1).values():
         assert sorted(one.days) == [today - 1, today]
-        assert sum(map(len, one.days.values())) + len(one.recent) < 10_000
+        assert sum(map(len, one.days.values())) + len(one.recent) < 30_000
 
 
 def test_there_is_nothing_to_keep_before_anything_happened():

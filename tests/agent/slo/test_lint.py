@@ -1,9 +1,13 @@
 """What is said of an objective before anybody relies on it."""
 
+from fractions import Fraction
+
 import pytest
 
 from agent.slo.lint import explain, findings
 from agent.slo.objective import Requests
+from agent.slo.windows import written
+from exporters.base import Severity
 from tests.agent.slo.stream import objective
 
 
@@ -25,11 +29,41 @@ def test_min_bad_and_for_are_part_of_the_wait():
 
 @pytest.mark.case("C08")
 def test_an_objective_that_can_never_page_is_told():
-    """Below 93.056 % the fast pair cannot fire."""
+    """Below 93.056 % the quick pair cannot fire, below 83.333 % neither page can, and so on; each is told."""
     (said,) = findings(objective("93"))
     assert "use more than 93.05556%" in said
-    assert explain(objective("90")).endswith("it never pages")
+    assert explain(objective("80")).endswith("it never pages")
+    assert "an outage pages 12960 s after" in explain(objective("90"))
     assert list(findings(objective("93.06"))) == []
+
+
+@pytest.mark.case("C08")
+@pytest.mark.parametrize(("percent", "pairs"), [("93.06", 0), ("84", 1), ("83", 2), ("67", 2), ("66", 3), ("10", 3)])
+def test_each_pair_that_can_never_fire_is_told(percent, pairs):
+    """Slower pairs fire at lower objectives; the slowest at any."""
+    said = list(findings(objective(percent)))
+    assert len(said) == pairs
+    assert all("even a full outage burns too slowly" in each for each in said)
+
+
+@pytest.mark.case("C01")
+def test_pairs_that_fire_within_the_budget_are_told():
+    """Over 7 days the workbook's tickets fire at burn rates of 0.7 and 0.233; over 30 none does."""
+    quick, slow = findings(objective(window_seconds=7 * 86400))
+    assert "ticket-quick fires at a burn rate above 0.7," in quick
+    assert "ticket-slow fires at a burn rate above 0.233, which spends no more than the budget of 7d" in slow
+
+
+def test_pairs_of_the_file_are_judged_as_written():
+    """A demo's pair pages within its own windows; one that only opens tickets never pages."""
+    demo = written(Severity.PAGE, 60, 5, Fraction(10))
+    assert list(findings(objective("99", own_pairs=(demo,), slot_seconds=5))) == []
+    assert "an outage pages 5 s after the first of 2 bad slots of 5 s" in explain(
+        objective("99", own_pairs=(demo,), slot_seconds=5)
+    )
+    (said,) = findings(objective("95", own_pairs=(written(Severity.PAGE, 3600, 300, Fraction(30)),)))
+    assert "burns too slowly to page by page-1h-5m; use more than 96.66667%" in said
+    assert explain(objective(own_pairs=(written(Severity.TICKET, 3600, 300, Fraction(2)),))).endswith("it never pages")
 
 
 @pytest.mark.case("V03")
@@ -62,8 +96,8 @@ def requests(percent="99.9", requests=Requests(), **options):  # noqa: B008 - it
             "97% over 30d lets 3 of 100 server spans of /checkout fail or take longer than 300ms; in steady traffic",
         ),
         (
-            requests("90", Requests("consumer")),
-            "web: 90% over 30d lets 1 of 10 consumer spans fail; it never pages",
+            requests("80", Requests("consumer")),
+            "web: 80% over 30d lets 1 of 5 consumer spans fail; it never pages",
         ),
     ],
 )
@@ -86,9 +120,9 @@ def test_a_sound_objective_on_requests_is_not_blamed():
 def test_one_request_that_pages_is_told():
     """In an hour of few requests a single failure is a large share, unless min_bad or min_events ask for more."""
     (said,) = findings(requests(min_bad=1))
-    assert said == ("web: in a quiet hour one failed request pages; leave min_bad at 3, or write min_events: 70")
-    assert list(findings(requests(min_bad=1, min_events=70))) == []
-    assert len(list(findings(requests(min_bad=1, min_events=69)))) == 1
+    assert said == ("web: in a quiet hour one failed request pages; leave min_bad at 3, or write min_events: 167")
+    assert list(findings(requests(min_bad=1, min_events=167))) == []
+    assert len(list(findings(requests(min_bad=1, min_events=166)))) == 1
 
 
 @pytest.mark.case("C08")

@@ -9,7 +9,8 @@ from agent.slo.sli import Verdict
 from agent.slo.track import Track
 
 WINDOWS = (3600, 300)
-PERIOD = 4 * 3600
+LONG = 7 * 3600
+PERIOD = 10 * 3600
 ATTEMPTS = st.lists(
     st.tuples(
         st.one_of(st.integers(0, 40), st.integers(0, 9000), st.just(3 * PERIOD)),  # seconds since the one before
@@ -46,7 +47,7 @@ def counts_of(verdicts, slots):
 @given(ATTEMPTS, st.sampled_from([10, 15, 60, 300]), st.sampled_from([0.0, 33.0, 700.0]))
 def test_sums_equal_a_count_of_everything(steps, slot, stale_after):
     """However attempts fall and time jumps, the running sums equal a count over all slots."""
-    track = Track(slot, WINDOWS, PERIOD, stale_after)
+    track = Track(slot, (*WINDOWS, LONG), PERIOD, stale_after)
     now, story = 1_767_225_607, []
     for wait, verdict in steps:
         now += wait
@@ -58,19 +59,21 @@ def test_sums_equal_a_count_of_everything(steps, slot, stale_after):
     if not story:
         return
     every = slots_of(story, slot, stale_after)
+    at_last = next((each for at, each in reversed(story) if each is not None and at // slot == now // slot), None)
     for window in WINDOWS:
         size = window // slot
-        assert track.window(window) == counts_of(every[-size:], size)
+        ended = len(every) if at_last is not None else len(every) - 1
+        assert track.window(window) == counts_of(every[max(0, ended - size) : ended], size)
     closed = every[:-1]
     assert track.events == sum(map(bool, closed))
     assert track.bad_events == sum(verdict >= Verdict.HELD_BAD for verdict in closed)
     assert track.unknown_events == closed.count(Verdict.UNKNOWN)
     per_entry = COARSE_SECONDS // slot
     entry = int(now // slot) // per_entry
-    kept = [
-        verdict
-        for index, verdict in enumerate(every, int(story[0][0] // slot))
-        if index // per_entry > entry - PERIOD // COARSE_SECONDS
-    ]
-    bad = counts_of(kept, 0).bad
-    assert track.period() == Counts(PERIOD // slot, sum(map(bool, kept)), bad, bad)
+    for length, found in ((LONG, track.window(LONG)), (PERIOD, track.period())):
+        kept = [
+            verdict
+            for index, verdict in enumerate(every, int(story[0][0] // slot))
+            if index // per_entry > entry - length // COARSE_SECONDS
+        ]
+        assert found == counts_of(kept, length // slot)

@@ -6,10 +6,10 @@ import pytest
 
 from agent.events import Outcome
 from agent.slo.burn import Counts
-from agent.slo.rings import CountRing, SlotRing
 from agent.slo.sli import Verdict, availability
 from agent.slo.timeline import Timeline
 from agent.slo.track import Track, slot_seconds
+from tests.agent.slo.stream import objective
 
 BAD, GOOD, UNKNOWN = Verdict.BAD, Verdict.GOOD, Verdict.UNKNOWN
 
@@ -48,7 +48,7 @@ def test_slow_attempts_fill_the_slots_between():
     for at in range(0, 300, 30):
         kept.record(BAD, at)
     kept.advance(300)
-    assert kept.window(300) == Counts(30, 29, 29, 9)
+    assert kept.window(300) == Counts(30, 30, 30, 10)
 
 
 def test_what_is_held_grows_stale():
@@ -83,25 +83,50 @@ def test_a_jump_ahead_is_unknown_and_cheap():
 )
 def test_slots_divide_five_minutes_and_have_an_attempt(interval, slot):
     """The slot is the shortest that fits the windows and is no shorter than the interval."""
-    assert slot_seconds(interval) == slot
+    assert slot_seconds(interval, (300, 3600)) == slot
 
 
 def test_a_long_interval_is_refused_with_a_way_out():
     """An hourly probe cannot carry an objective that looks at five minutes."""
-    with pytest.raises(ValueError, match=r"3600 s is too long .* use at most 300 s"):
-        slot_seconds(3600)
+    with pytest.raises(
+        ValueError,
+        match=r"1h is too long .* the last 5m in slots of 5m; use an interval of at most 5m, or longer windows",
+    ):
+        slot_seconds(3600, (300, 3600))
+
+
+@pytest.mark.parametrize(
+    ("interval", "windows", "slot"),
+    [(1, (5, 60), 5), (5, (5, 60), 5), (1, (10, 120), 10), (1, (45, 600), 15), (1, (25, 300), 25), (20, (60, 90), 30)],
+)
+def test_short_windows_ask_for_short_slots(interval, windows, slot):
+    """A demo's window of 5 s is a slot of its own; ten seconds stay the least where they divide all windows."""
+    assert slot_seconds(interval, windows) == slot
+
+
+def test_an_interval_above_a_short_window_is_refused_with_a_way_out():
+    """A window of 5 s needs an attempt each 5 s."""
+    with pytest.raises(ValueError, match=r"10s is too long .* last 5s in slots of 5s; use an interval of at most 5s"):
+        slot_seconds(10, (5, 60))
+
+
+def test_a_window_of_one_slot_never_hangs_on_the_instant():
+    """As long as nothing was seen in the open slot the window is the closed one before it."""
+    kept = Track(5, (60, 5), 86400, 0.0)
+    kept.record(BAD, 1)
+    assert kept.window(5) == Counts(1, 1, 1, 1)
+    kept.advance(6)
+    assert kept.window(5) == Counts(1, 1, 1, 1)
+    kept.record(GOOD, 7)
+    assert kept.window(5) == Counts(1, 1, 0, 0)
 
 
 @pytest.mark.case("C20")
-def test_memory_is_small_and_fixed():
-    """One objective of 90 days keeps less than 100 KB of numbers; one of 30 days less than 20 KB."""
-
-    def size(days):
-        period = CountRing("BB", [days * 288])
-        return sum(sys.getsizeof(part) for part in (*period.columns, SlotRing((360, 30))._codes))
-
-    assert size(90) < 100_000
-    assert size(30) < 20_000
+@pytest.mark.parametrize(("days", "least"), [(30, 30_000), (90, 84_000)])
+def test_memory_is_small_and_fixed(days, least):
+    """One objective of 90 days keeps less than 100 KB of numbers; one of 30 days a third of it."""
+    kept = Track(10, objective(window_seconds=days * 86400).windows, days * 86400, 60.0)
+    assert sum(sys.getsizeof(part) for part in (*kept._coarse.columns, kept._fine._codes)) < least
 
 
 def test_time_never_goes_back():

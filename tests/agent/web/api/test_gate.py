@@ -12,7 +12,8 @@ from agent.web.reports import WITHHELD
 from tests.agent.health.test_edges import edge
 from tests.agent.web.conftest import HOST, SECRET
 
-BURNING = {"name": "orders", "burn_rate": {"5m": 20.0, "1h": 15.5}, "alert_factor": {"page": 14.4}, "condition": True}
+PAIR = {"name": "page-quick", "severity": "page", "long": "1h", "short": "5m", "factor": 14.4, "condition": True}
+BURNING = {"name": "orders", "burn_rate": {"5m": 20.0, "1h": 15.5}, "pairs": [PAIR], "condition": True}
 
 
 @pytest.fixture

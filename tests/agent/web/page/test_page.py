@@ -130,8 +130,8 @@ async def test_objectives_alerts_and_traces(admin, world):
     world.answers["alerts"] = [alert, alert | {"state": "pending", "annotations": {}}]
     world.answers["pipeline"] = PIPELINE
     said = words(await html(admin))
-    assert "orders probe orders-db, over 30 d 99.9 % 31 % 16.7 120 11 h 7 min" in said
-    assert "spent probe orders-db, over 30 d 99.9 % -20 % 16.7 120 spent" in said
+    assert "orders probe orders-db, over 30 d 99.9 % 31 % 5m 120, 1h 16.7 11 h 7 min" in said
+    assert "spent probe orders-db, over 30 d 99.9 % -20 % 5m 120, 1h 16.7 spent" in said
     assert "orders ErrorBudgetBurn firing page 2 min 10 s burns 120x runbook" in said
     assert "pending page 2 min 10 s" in said
     queued = "12 2 KiB on disk, the oldest for 1 min 1 s"
