@@ -6,8 +6,8 @@ import logging
 import platform
 import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +30,7 @@ from agent.reload import Reloader, Source
 from agent.replica import Replica
 from agent.scheduler.metrics import ProbeMetrics
 from agent.scheduler.tasks import Planned, Scheduler
+from agent.signals import on_signals
 from agent.slo.engine import SloEngine
 from agent.telemetry import Telemetry
 from agent.web import listeners
@@ -62,7 +63,7 @@ class App:
         self.metrics = ProbeMetrics(self.replica.views)
         self.slos = SloEngine()
         self.alerts = AlertEngine(self.slos, state_of=self.replica.state_of, explained_by=self.replica.explained_by)
-        self.keeping = Keeping(self.slos, self.guard)
+        self.keeping = Keeping(self.slos, self.alerts, self.guard)
         self.telemetry = Telemetry(self.guard, self.slos.count)
         self.scheduler.traceparent = self.telemetry.traceparent
         self.outbox = Outbox({})
@@ -84,7 +85,8 @@ class App:
         """Start, serve until told to stop, drain, stop. Raises ConfigError when a port is taken."""
         async with AsyncExitStack() as stack:
             # Left in reverse: first nobody asks us any more, then we ask nobody, then what waits is sent.
-            stack.enter_context(self._signals())
+            wanted = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self.reloader.soon}
+            stack.enter_context(on_signals(wanted))
             stack.push_async_callback(self.keeping.aclose)
             stack.push_async_callback(self._flush)
             stack.push_async_callback(self.scheduler.aclose)
@@ -173,7 +175,7 @@ class App:
         if gone or new or not self._notifying:
             before = self.outbox
             await self.guard.stop("outbox")
-            self.outbox = Outbox(instances, before=before)
+            self.outbox = Outbox(instances, before=before, letters=self.keeping.letters, labels=self._labels)
             await before.aclose()
             self.guard.start("outbox", self.outbox.run)
         self._notifying = dict(plan.notifiers)
@@ -224,6 +226,9 @@ class App:
                 self.outbox.post(notice)
             await asyncio.sleep(TICK)
 
+    def _labels(self) -> dict[str, str]:
+        return {**self.plan.file.labels, "service": self.plan.file.service}
+
     def _desk(self) -> Desk:
         return Desk(
             service=lambda: self.plan.file.service,
@@ -266,18 +271,6 @@ class App:
         yield service_family(tuple(labels)), [Sample((self.plan.file.service, *labels.values()), 1.0)]
 
     # -- the end ---------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        wanted = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self.reloader.soon}
-        for number, act in wanted.items():
-            loop.add_signal_handler(number, act)
-        try:
-            yield
-        finally:
-            for number in wanted:
-                loop.remove_signal_handler(number)
 
     async def _until_stopped(self) -> None:
         await self._stopping.wait()

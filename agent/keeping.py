@@ -1,15 +1,18 @@
-"""What is kept in the state folder besides files: one database, for the queue of traces and the counts of SLOs."""
+"""What is kept in the state folder besides files: one database, for traces, the counts of SLOs, and alerts."""
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.alerting.engine import AlertEngine
 from agent.guard import Guard
 from agent.slo.engine import SloEngine
 from config.model import File
 from exporters.base import SampleSource
 
 if TYPE_CHECKING:
+    from agent.outbox.letters import Letters
     from agent.slo_state import SloState
     from agent.state.database import Database
 
@@ -17,24 +20,29 @@ if TYPE_CHECKING:
 class Keeping:
     """Nothing at all where the file has no `state_dir`. Its trouble is told and shown, and stops nobody."""
 
-    def __init__(self, slos: SloEngine, guard: Guard) -> None:
+    def __init__(self, slos: SloEngine, alerts: AlertEngine, guard: Guard) -> None:
         self.database: Database | None = None
-        self._slos, self._guard = slos, guard
+        self.letters: Letters | None = None  #: what waits for receivers
+        self._slos, self._alerts, self._guard = slos, alerts, guard
         self._counts: SloState | None = None
 
     async def open(self, file: File) -> None:
-        """Open the database, and go on with the counts that it has of the objectives in force."""
+        """Open the database, and go on with what it has of the objectives in force and of who was called."""
         if file.state_dir is None:
             return
         from agent import slo_state  # noqa: PLC0415 - SQLite only where something is kept
+        from agent.outbox import letters  # noqa: PLC0415
         from agent.relay import journal_tables  # noqa: PLC0415
         from agent.state.database import Database  # noqa: PLC0415
 
-        schemas = (journal_tables.SCHEMA, slo_state.SCHEMA)
+        schemas = (journal_tables.SCHEMA, slo_state.SCHEMA, letters.SCHEMA)
         self.database = Database(Path(file.state_dir), schemas, host=file.durability == "host")
         await self.database.open()
         self._counts = slo_state.SloState(self._slos, self.database)
         await self._counts.restore()
+        self.letters = letters.Letters(self.database)
+        await self.letters.load()
+        self.letters.reconcile({str(each["key"]) for each in self._alerts.view()}, time.time())
         self._guard.start("slo state", self._counts.run)
 
     def sources(self) -> Iterable[SampleSource]:
@@ -44,7 +52,8 @@ class Keeping:
 
     async def aclose(self) -> None:
         """Write once more, and close. The tasks have ended."""
-        if self._counts:
-            await self._counts.aclose()
+        for kept in (self._counts, self.letters):
+            if kept:
+                await kept.aclose()
         if self.database:
             await self.database.aclose()

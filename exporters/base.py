@@ -127,12 +127,15 @@ class Notifier(ABC, Generic[O]):
     `lease` True: it wants every firing alert again each `resend` seconds, and takes silence as resolved.
     `spoken` False: every replica tells it by itself, because the place is the replica's own. Of all others that are no
     leases one replica tells for all, where replicas know each other.
+    `max_age`: seconds after which the end of something is no news to a place that never heard of its beginning; None:
+    it always is.
     """
 
     options_type: ClassVar[type[Options]] = Options
     lease: ClassVar[bool] = False
     spoken: ClassVar[bool] = True
     resend: ClassVar[float] = 60.0
+    max_age: ClassVar[float | None] = None
 
     def __init__(self, options: O) -> None:
         self.options = options

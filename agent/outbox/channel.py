@@ -3,15 +3,19 @@
 import asyncio
 import logging
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agent.outbox.store import Box, Leases, Queue
+from agent.outbox.store import Box, Entry, Kind, Leases, Queue
 from config.net.retry import MAX_RETRY_AFTER, Backoff
 from config.net.text import clean
 from exporters.base import Alert, Notifier, Permanent, Retryable
+
+if TYPE_CHECKING:
+    from agent.outbox.letters import Letters
 
 ATTEMPT_SECONDS = 60.0  #: after which a notifier that keeps no deadline of its own is cancelled
 
@@ -19,12 +23,16 @@ _log = logging.getLogger(__name__)
 
 
 class Sent(StrEnum):
-    """How an attempt ended; the label `outcome` of `outrider_notifications_total`. DROPPED never was attempted."""
+    """How an attempt ended; the label `outcome` of `outrider_notifications_total`.
+
+    DROPPED: one too many waited. EXPIRED: it was over for so long that it is no news any more.
+    """
 
     SENT = "sent"
     RETRIED = "retried"
     REFUSED = "refused"
     DROPPED = "dropped"
+    EXPIRED = "expired"
 
 
 class Channel:
@@ -35,22 +43,39 @@ class Channel:
         name: str,
         notifier: Notifier[Any],
         *,
+        letters: "Letters | None" = None,
+        standing: Callable[[str, str], None] = lambda _name, _reason: None,
         backoff: Backoff | None = None,
         chance: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.time,
         attempt_seconds: float = ATTEMPT_SECONDS,
     ) -> None:
+        """`letters` keeps what waits over a restart; `clock` is Unix time.
+
+        `standing` is told the reason of each refusal for good, and "" whenever something was taken.
+        """
         self.name = name
         self.notifier = notifier
         self.box: Box = Leases() if notifier.lease else Queue()
         self.counts: Counter[Sent] = Counter()
+        self.kind = Kind.LEASE if notifier.lease else Kind.QUEUE
+        self._letters, self._standing = letters, standing
         self._backoff = backoff or Backoff()
-        self._chance = chance
+        self._chance, self._clock = chance, clock
         self._attempt_seconds = attempt_seconds
         self._failures = 0  # in a row
         self._last = Sent.SENT
         self._news = asyncio.Event()
         self._nothing_waits = asyncio.Event()
         self._nothing_waits.set()
+
+    def restore(self, entries: Sequence[Entry]) -> None:
+        """Go on where an earlier process stood."""
+        self.box.restore(entries)
+        if entries:
+            log = _log.info if self.box.waiting else _log.debug
+            log("receiver %s: %d alerts waited for it before the restart", self.name, self.box.waiting)
+        self._look()
 
     def adopt(self, before: "Channel") -> None:
         """Go on where the channel of the same name stood before a reload."""
@@ -61,7 +86,7 @@ class Channel:
 
     def put(self, alert: Alert) -> None:
         """Accept one alert."""
-        if not self.box.put(alert):
+        if not self.box.put(alert, self._clock()):
             self.counts[Sent.DROPPED] += 1
             _log.warning("receiver %s: too many alerts wait; the oldest was dropped", self.name)
         self._look()
@@ -69,7 +94,10 @@ class Channel:
     async def run(self) -> None:
         """Say what there is to say, for ever."""
         while True:
+            if self._letters:
+                await self._letters.settled()
             self._news.clear()
+            self._expire()
             alerts = self.box.take()
             if not alerts:
                 await self._news.wait()
@@ -85,8 +113,22 @@ class Channel:
         """Return once nothing waits to be said for the first time."""
         await self._nothing_waits.wait()
 
+    @property
+    def oldest(self) -> float:
+        """Seconds that the alert has waited that has waited longest; 0 when none does."""
+        since = self.box.oldest
+        return 0.0 if since is None else max(0.0, self._clock() - since)
+
+    def _expire(self) -> None:
+        if self.notifier.max_age is not None and (old := self.box.expire(self._clock() - self.notifier.max_age)):
+            self.counts[Sent.EXPIRED] += old
+            self._look()
+
     def _look(self) -> None:
-        """Tell those who wait for news, or for the end of it."""
+        """Keep what changed, and tell those who wait for news, or for the end of it."""
+        changes = self.box.changes()
+        if self._letters and changes:
+            self._letters.note(self.name, self.kind, changes)
         if self.box.waiting:
             self._nothing_waits.clear()
             self._news.set()
@@ -109,6 +151,7 @@ class Channel:
             if self._last is not Sent.REFUSED or not self.notifier.lease:  # a lease is said again and again
                 _log.warning("receiver %s refused an alert for good: %s", self.name, clean(str(error)))
             self._settle(alerts, Sent.REFUSED)
+            self._standing(self.name, error.reason)
             return None
         except Retryable as error:
             return self._later(alerts, str(error), error.after)
@@ -124,6 +167,7 @@ class Channel:
         if self._last is not Sent.SENT:
             _log.info("receiver %s takes alerts again", self.name)
         self._settle(alerts, Sent.SENT)
+        self._standing(self.name, "")
         return None
 
     def _settle(self, alerts: Sequence[Alert], outcome: Sent) -> None:

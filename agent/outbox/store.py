@@ -1,6 +1,8 @@
 """What still has to be said to one receiver. Bounded, and never more than one thing per alert."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import islice
 from typing import Protocol
 
@@ -9,14 +11,40 @@ from exporters.base import Alert
 CAPACITY = 1000  #: alerts per receiver
 
 
+class Kind(StrEnum):
+    """What an entry is to its receiver."""
+
+    QUEUE = "queue"  #: to be said once
+    LEASE = "lease"  #: to be repeated
+    BROKEN = "broken"  #: not to it, but about it: that it refuses what it is sent
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One alert that a receiver has yet to hear of, or that a lease repeats.
+
+    `since`: Unix seconds at which the first word of it was accepted that has not been said. `heard`: the receiver was
+    told that it fires, and not yet that it ended. `said`: of a lease: it was taken at least once.
+    """
+
+    alert: Alert
+    since: float
+    heard: bool = False
+    said: bool = False
+
+
 class Box(Protocol):
-    """What a receiver has yet to hear. `take` gives it, `said` and `later` report back."""
+    """What a receiver has yet to hear. `take` gives it, `said` and `later` report back. Times are Unix seconds."""
 
     @property
     def waiting(self) -> int:
         """How many alerts were accepted and not said yet."""
 
-    def put(self, alert: Alert) -> bool:
+    @property
+    def oldest(self) -> float | None:
+        """Since when the one waits that has waited longest; None when none does."""
+
+    def put(self, alert: Alert, now: float = 0.0) -> bool:
         """Accept one; False when an older one had to be dropped for it."""
 
     def take(self) -> Sequence[Alert]:
@@ -28,6 +56,53 @@ class Box(Protocol):
     def later(self, alerts: Sequence[Alert]) -> None:
         """These were not taken this time."""
 
+    def expire(self, before: float) -> int:
+        """Drop what ended before that time and was never announced; returns how many."""
+
+    def restore(self, entries: Iterable[Entry]) -> None:
+        """Go on with what an earlier process kept; the box is empty until now."""
+
+    def changes(self) -> Mapping[str, Entry | None]:
+        """What is otherwise than at the last call, by key; None where there is nothing left."""
+
+
+class _Entries:
+    """Entries by key in their order, and which of them changed."""
+
+    def __init__(self, capacity: int) -> None:
+        self.by_key: dict[str, Entry] = {}
+        self._capacity = capacity
+        self._changed: set[str] = set()
+
+    def set(self, entry: Entry) -> bool:
+        """Put it in its place, or at the end; False when the oldest had to go."""
+        key = entry.alert.key
+        full = key not in self.by_key and len(self.by_key) >= self._capacity
+        if full:
+            self.pop(next(iter(self.by_key)))
+        self.by_key[key] = entry
+        self._changed.add(key)
+        return not full
+
+    def pop(self, key: str) -> None:
+        """Forget one."""
+        if self.by_key.pop(key, None) is not None:
+            self._changed.add(key)
+
+    def alone(self, alert: Alert) -> Entry | None:
+        """The entry of exactly this word; None when a newer one has taken its place, or it left."""
+        entry = self.by_key.get(alert.key)
+        return entry if entry is not None and entry.alert is alert else None
+
+    def restore(self, entries: Iterable[Entry]) -> None:
+        """In the order of their time."""
+        self.by_key.update((entry.alert.key, entry) for entry in sorted(entries, key=lambda entry: entry.since))
+
+    def changes(self) -> dict[str, Entry | None]:
+        """And begin to note anew."""
+        changed, self._changed = self._changed, set()
+        return {key: self.by_key.get(key) for key in changed}
+
 
 class Queue:
     """For receivers that want each change once. The newest word on an alert replaces what was not said yet.
@@ -36,78 +111,96 @@ class Queue:
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self._capacity = capacity
-        self._alerts: dict[str, Alert] = {}
+        self._entries = _Entries(capacity)
+        self.restore, self.changes = self._entries.restore, self._entries.changes
 
     @property
     def waiting(self) -> int:
         """How many alerts were accepted and not said yet."""
-        return len(self._alerts)
+        return len(self._entries.by_key)
 
-    def put(self, alert: Alert) -> bool:
+    @property
+    def oldest(self) -> float | None:
+        """Since when the one waits that has waited longest; None when none does."""
+        return min((entry.since for entry in self._entries.by_key.values()), default=None)
+
+    def put(self, alert: Alert, now: float = 0.0) -> bool:
         """Accept one; False when the oldest had to be dropped for it."""
-        full = alert.key not in self._alerts and len(self._alerts) >= self._capacity
-        if full:
-            del self._alerts[next(iter(self._alerts))]
-        self._alerts[alert.key] = alert
-        return not full
+        waits = self._entries.by_key.get(alert.key)
+        # An end with nothing waiting is the end of what was announced.
+        entry = replace(waits, alert=alert) if waits else Entry(alert, now, heard=not alert.firing)
+        return self._entries.set(entry)
 
     def take(self) -> Sequence[Alert]:
         """The oldest one."""
-        return tuple(islice(self._alerts.values(), 1))
+        return tuple(entry.alert for entry in islice(self._entries.by_key.values(), 1))
 
     def said(self, alerts: Sequence[Alert]) -> None:
-        """Forget them, unless something newer has been put in their place meanwhile."""
+        """Forget them; what has been put in their place meanwhile stays, and knows what the receiver has heard."""
         for alert in alerts:
-            if self._alerts.get(alert.key) is alert:
-                del self._alerts[alert.key]
+            if self._entries.alone(alert):
+                self._entries.pop(alert.key)
+            elif newer := self._entries.by_key.get(alert.key):
+                self._entries.set(replace(newer, heard=alert.firing))
 
     def later(self, alerts: Sequence[Alert]) -> None:
         """Let the others go first: one that is never taken must not hold them up."""
         for alert in alerts:
-            current = self._alerts.pop(alert.key, None)
+            current = self._entries.by_key.pop(alert.key, None)
             if current is not None:
-                self._alerts[alert.key] = current
+                self._entries.by_key[alert.key] = current
+
+    def expire(self, before: float) -> int:
+        """What fires is still true, and what was announced must end: only what is over and was never heard of goes."""
+        old = [
+            key
+            for key, entry in self._entries.by_key.items()
+            if not entry.heard and entry.alert.resolved_at is not None and entry.alert.resolved_at < before
+        ]
+        for key in old:
+            self._entries.pop(key)
+        return len(old)
 
 
 class Leases:
     """For receivers that want everything that fires, again and again, and take silence as the end."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self._capacity = capacity
-        self._firing: dict[str, Alert] = {}
-        self._unsaid: set[str] = set()
+        self._entries = _Entries(capacity)
+        self.restore, self.changes = self._entries.restore, self._entries.changes
 
     @property
     def waiting(self) -> int:
         """How many alerts fire and were never said."""
-        return len(self._unsaid)
+        return sum(not entry.said for entry in self._entries.by_key.values())
 
-    def put(self, alert: Alert) -> bool:
+    @property
+    def oldest(self) -> float | None:
+        """Since when the one fires unsaid that has waited longest; None when all were said."""
+        return min((entry.since for entry in self._entries.by_key.values() if not entry.said), default=None)
+
+    def put(self, alert: Alert, now: float = 0.0) -> bool:
         """Begin or end one lease; False when the oldest had to be dropped for it."""
         if not alert.firing:
-            self._end(alert.key)
+            self._entries.pop(alert.key)
             return True
-        full = alert.key not in self._firing and len(self._firing) >= self._capacity
-        if full:
-            self._end(next(iter(self._firing)))
-        self._firing[alert.key] = alert
-        self._unsaid.add(alert.key)
-        return not full
+        return self._entries.set(Entry(alert, now))
 
     def take(self) -> Sequence[Alert]:
         """Everything that fires."""
-        return tuple(self._firing.values())
+        return tuple(entry.alert for entry in self._entries.by_key.values())
 
     def said(self, alerts: Sequence[Alert]) -> None:
         """They were said at least once; they stay."""
         for alert in alerts:
-            if self._firing.get(alert.key) is alert:
-                self._unsaid.discard(alert.key)
+            entry = self._entries.alone(alert)
+            if entry and not entry.said:
+                self._entries.set(replace(entry, said=True))
 
     def later(self, alerts: Sequence[Alert]) -> None:
         """Nothing to do: everything is said at every turn."""
 
-    def _end(self, key: str) -> None:
-        self._firing.pop(key, None)
-        self._unsaid.discard(key)
+    def expire(self, before: float) -> int:
+        """What ended is not there any more."""
+        del before
+        return 0

@@ -1,6 +1,8 @@
 """What waits for one receiver: one word per alert, bounded."""
 
-from agent.outbox.store import Leases, Queue
+from dataclasses import replace
+
+from agent.outbox.store import Entry, Leases, Queue
 from tests.exporters.notify.place import alert
 
 
@@ -85,3 +87,66 @@ def test_leases_are_bounded():
     assert box.put(alert(key="a"))
     assert not box.put(alert(key="b"))
     assert ([each.key for each in box.take()], box.waiting) == (["b"], 1)
+
+
+def test_only_what_is_over_and_was_never_heard_of_expires():
+    """What fires is still true; the end of what was announced is always said."""
+    box = Queue()
+    fires, missed = alert(key="fires", started_at=0.0), alert(key="missed", started_at=0.0)
+    box.put(fires, 1)
+    box.put(missed, 2)
+    box.put(replace(missed, resolved_at=50.0), 50)
+    box.put(alert(key="announced", resolved_at=50.0), 50)
+    assert (box.expire(50.0), box.expire(50.1), box.expire(1000.0)) == (0, 1, 0)
+    assert {entry.alert.key for entry in box.changes().values() if entry} == {"fires", "announced"}
+    assert (box.oldest, box.waiting) == (1, 2)
+
+
+def test_an_end_that_came_during_the_attempt_knows_what_was_heard():
+    """The firing was taken after all: its end must be said, however late; and an end that was said is not owed."""
+    box = Queue()
+    fires = alert()
+    box.put(fires)
+    taken = box.take()
+    box.put(ended := replace(fires, resolved_at=50.0))
+    box.said(taken)
+    assert box.expire(1e6) == 0
+    box.put(again := replace(fires, started_at=60.0))
+    box.said([ended])
+    box.put(replace(again, resolved_at=70.0))
+    assert box.expire(1e6) == 1
+
+
+def test_the_age_is_that_of_the_first_word():
+    """A newer word, or a failed attempt, makes nothing younger."""
+    box, leases = Queue(), Leases()
+    for each in (box, leases):
+        assert each.oldest is None
+        each.put(alert(key="a"), 5)
+        each.put(alert(key="b"), 9)
+    box.put(alert(key="a", resolved_at=2e9), 20)
+    box.later(box.take())
+    leases.said(leases.take()[:1])
+    assert (box.oldest, leases.oldest) == (5, 9)
+
+
+def test_a_box_tells_what_changed_since_it_was_asked():
+    """New, changed and gone, each once; what a restart brought back is no change."""
+    box = Queue(capacity=2)
+    box.restore([Entry(alert(key="b"), 2), Entry(alert(key="a"), 1)])
+    assert ([each.key for each in box.take()], box.changes()) == (["a"], {})
+    box.put(alert(key="c"), 3)
+    changes = box.changes()
+    assert (changes["a"], changes["c"].since, len(changes), box.changes()) == (None, 3, 2, {})
+
+
+def test_a_lease_is_written_anew_only_when_it_is_said_first():
+    """A repeat each minute costs the disk nothing."""
+    box = Leases()
+    box.put(alert(), 1)
+    box.changes()
+    for _ in range(3):
+        box.said(box.take())
+    assert [entry.said for entry in box.changes().values()] == [True]
+    box.said(box.take())
+    assert box.changes() == {}
