@@ -23,6 +23,7 @@ from agent.health.state import State
 from agent.keeping import Keeping
 from agent.lifecycle import Lifecycle
 from agent.outbox.deliver import Outbox
+from agent.outbox.speaker import Speaker
 from agent.peers.meeting import Meeting
 from agent.pulse import Pulse, cgroup_throttled
 from agent.readiness.rules import why
@@ -67,6 +68,8 @@ class App:
         self.telemetry = Telemetry(self.guard, self.slos.count)
         self.scheduler.traceparent = self.telemetry.traceparent
         self.outbox = Outbox({})
+        self.speaker = Speaker(self.replica.fleet, lambda: self.outbox)
+        self.replica.says = self.speaker.told
         self.meeting = Meeting(
             self.guard,
             self.replica.fleet,
@@ -95,6 +98,7 @@ class App:
             self.guard.start("pulse", self.pulse.run)
             self.slos.configure(self.plan.objectives)
             await self.keeping.open(self.plan.file)
+            self.speaker.adopt(self.alerts.told(), time.monotonic())
             await self.telemetry.open(self.plan.file, self.keeping.database)
             await self._apply(self.plan, judged=self.judged)
             self.lifecycle.configured = True
@@ -220,10 +224,14 @@ class App:
     async def _evaluate(self) -> None:
         while True:
             self.replica.weigh()
-            for notice in self.alerts.tick(time.time()):
+            notices = self.alerts.tick(time.time())
+            for notice in notices:
                 level = logging.WARNING if notice.alert.firing else logging.INFO
                 log.log(level, "alert %s", notice.alert.annotations.get("summary", notice.alert.name))
+            for notice in self.speaker.step(notices, time.monotonic()):
                 self.outbox.post(notice)
+            if notices:
+                self.keeping.soon()
             await asyncio.sleep(TICK)
 
     def _labels(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ from config.model import File
 from exporters.base import SampleSource
 
 if TYPE_CHECKING:
+    from agent.alert_state import AlertState
     from agent.outbox.letters import Letters
     from agent.slo_state import SloState
     from agent.state.database import Database
@@ -25,25 +26,34 @@ class Keeping:
         self.letters: Letters | None = None  #: what waits for receivers
         self._slos, self._alerts, self._guard = slos, alerts, guard
         self._counts: SloState | None = None
+        self._called: AlertState | None = None
 
     async def open(self, file: File) -> None:
         """Open the database, and go on with what it has of the objectives in force and of who was called."""
         if file.state_dir is None:
             return
-        from agent import slo_state  # noqa: PLC0415 - SQLite only where something is kept
+        from agent import alert_state, slo_state  # noqa: PLC0415 - SQLite only where something is kept
         from agent.outbox import letters  # noqa: PLC0415
         from agent.relay import journal_tables  # noqa: PLC0415
         from agent.state.database import Database  # noqa: PLC0415
 
-        schemas = (journal_tables.SCHEMA, slo_state.SCHEMA, letters.SCHEMA)
+        schemas = (journal_tables.SCHEMA, slo_state.SCHEMA, alert_state.SCHEMA, letters.SCHEMA)
         self.database = Database(Path(file.state_dir), schemas, host=file.durability == "host")
         await self.database.open()
         self._counts = slo_state.SloState(self._slos, self.database)
         await self._counts.restore()
+        self._called = alert_state.AlertState(self._alerts, self.database)
+        await self._called.restore()
         self.letters = letters.Letters(self.database)
         await self.letters.load()
         self.letters.reconcile({str(each["key"]) for each in self._alerts.view()}, time.time())
         self._guard.start("slo state", self._counts.run)
+        self._guard.start("alert state", self._called.run)
+
+    def soon(self) -> None:
+        """Somebody is called, or told that it is over: keep that now."""
+        if self._called:
+            self._called.soon()
 
     def sources(self) -> Iterable[SampleSource]:
         """Who knows samples."""
@@ -52,7 +62,7 @@ class Keeping:
 
     async def aclose(self) -> None:
         """Write once more, and close. The tasks have ended."""
-        for kept in (self._counts, self.letters):
+        for kept in (self._counts, self._called, self.letters):
             if kept:
                 await kept.aclose()
         if self.database:

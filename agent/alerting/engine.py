@@ -61,6 +61,10 @@ class AlertEngine:
         """What the next process needs, so that it neither tells anything twice nor forgets an end."""
         return [row.kept() for row in self._rows.values() if row.life.state is not AlertState.INACTIVE]
 
+    def told(self) -> list[str]:
+        """The keys of the alerts that fire and that somebody was told of."""
+        return [row.told.alert.key for row in self._rows.values() if row.told]
+
     def restore(self, kept: Iterable[KeptAlert]) -> None:
         """Go on from what an earlier process believed, before the first tick.
 

@@ -18,6 +18,8 @@ ADDRESSES = "addresses.json"
 SERVICE_NAME = "demo"
 MEMORY_LIMIT = 128 * 1024 * 1024  #: bytes; the sample service needs 72 MiB
 
+_WINDOWS = "{long: 60s, short: 5s, factor: 14.4, severity: page}"
+
 _TEMPLATE = """\
 # Outrider beside a sample service: what `outrider demo` runs.
 service: {service}
@@ -43,7 +45,6 @@ probes:
     shared: true  # all replicas use it: is it me or is it everyone?
     readings: always  # so that you see them here; without it one replica of all reads them
     degraded_above: {{connections_used: 80%}}
-    slo: 99.95%
   cache:
     type: redis
     url: {redis}
@@ -73,10 +74,15 @@ traces:
       endpoint: {upstream}
   durability: process  # what the upstream cannot take waits in state_dir, and survives kill -9
 
-slos:
+slos:  # with windows to be watched; without them: the four of the SRE workbook, of an hour to three days
   orders:  # counted from the spans of the service
     objective: 99%
     sli: {{spans: {{route: /orders}}, within: 250ms}}
+    alerts: {{windows: [{windows}]}}
+  orders-db:
+    objective: 99.95%
+    sli: {{probe: orders-db}}
+    alerts: {{windows: [{windows}]}}
 
 alerts:
   receivers:
@@ -162,6 +168,7 @@ def demo_file(
         names=", ".join(receivers),
         peers=", ".join(peers),
         peers_token=PEERS_TOKEN,
+        windows=_WINDOWS,
         **urls,
     )
 

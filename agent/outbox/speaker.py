@@ -8,6 +8,7 @@ a receiver folds a repeat by its key, but nothing brings back what nobody said. 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from agent.alerting.engine import Notice
 from agent.readiness.fleet import FRESH_REFRESHES, Fleet, PeerView, Told, Word
@@ -16,6 +17,16 @@ from agent.readiness.rank import before
 STAGGER = 15.0  #: seconds that each place in the order waits longer
 REMEMBERED = 300.0  #: seconds for which others are told that an alert was said to be over
 _BURNING = frozenset({Word.FIRING, Word.ANNOUNCED})
+
+
+class Receivers(Protocol):
+    """What the speaker asks of the outbox."""
+
+    def spoken(self, receiver: str) -> bool:
+        """Whether one replica is to tell this receiver for all of them."""
+
+    def waits(self, key: str) -> bool:
+        """Whether something about this alert has not reached every such receiver."""
 
 
 @dataclass(slots=True)
@@ -33,9 +44,9 @@ class _Case:
 class Speaker:
     """Stands between the alerts and the outbox. `step` is the only thing that moves it; times are monotonic seconds."""
 
-    def __init__(self, fleet: Fleet, spoken: Callable[[str], bool], unsent: Callable[[str], bool]) -> None:
-        """`spoken`: whether one replica is to tell this receiver for all. `unsent`: whether an alert still waits."""
-        self._fleet, self._spoken, self._unsent = fleet, spoken, unsent
+    def __init__(self, fleet: Fleet, outbox: Callable[[], Receivers]) -> None:
+        """`outbox` gives the one in force: after a reload it is another."""
+        self._fleet, self._outbox = fleet, outbox
         self._cases: dict[str, _Case] = {}
 
     def adopt(self, keys: Sequence[str], now: float) -> None:
@@ -50,7 +61,7 @@ class Speaker:
             if self._fleet.refresh is None:
                 posted.append(notice)
                 continue
-            spoken = tuple(name for name in notice.receivers if self._spoken(name))
+            spoken = tuple(name for name in notice.receivers if self._outbox().spoken(name))
             direct = tuple(name for name in notice.receivers if name not in spoken)
             if direct or not spoken:
                 posted.append(replace(notice, receivers=direct))
@@ -66,9 +77,9 @@ class Speaker:
     def _word(self, key: str, case: _Case) -> Word:
         """A word that still waits in the outbox has not been heard by anybody: others must not rely on it."""
         if case.word is Word.FIRING:
-            heard = case.known and not (case.said and self._unsent(key))
+            heard = case.known and not (case.said and self._outbox().waits(key))
             return Word.ANNOUNCED if heard else Word.FIRING
-        return Word.ENDING if case.word is Word.RESOLVED and self._unsent(key) else case.word
+        return Word.ENDING if case.word is Word.RESOLVED and self._outbox().waits(key) else case.word
 
     def _hear(self, notice: Notice, now: float) -> None:
         key, case = notice.alert.key, self._cases.get(notice.alert.key)

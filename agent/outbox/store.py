@@ -44,6 +44,9 @@ class Box(Protocol):
     def oldest(self) -> float | None:
         """Since when the one waits that has waited longest; None when none does."""
 
+    def holds(self, key: str) -> bool:
+        """Whether something about this alert waits, or is said again and again."""
+
     def put(self, alert: Alert, now: float = 0.0) -> bool:
         """Accept one; False when an older one had to be dropped for it."""
 
@@ -89,6 +92,10 @@ class _Entries:
         if self.by_key.pop(key, None) is not None:
             self._changed.add(key)
 
+    def holds(self, key: str) -> bool:
+        """Whether there is one of this key."""
+        return key in self.by_key
+
     def alone(self, alert: Alert) -> Entry | None:
         """The entry of exactly this word; None when a newer one has taken its place, or it left."""
         entry = self.by_key.get(alert.key)
@@ -112,7 +119,8 @@ class Queue:
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._entries = _Entries(capacity)
-        self.restore, self.changes = self._entries.restore, self._entries.changes
+        self.holds, self.restore = self._entries.holds, self._entries.restore
+        self.changes = self._entries.changes
 
     @property
     def waiting(self) -> int:
@@ -167,7 +175,8 @@ class Leases:
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._entries = _Entries(capacity)
-        self.restore, self.changes = self._entries.restore, self._entries.changes
+        self.holds, self.restore = self._entries.holds, self._entries.restore
+        self.changes = self._entries.changes
 
     @property
     def waiting(self) -> int:

@@ -25,9 +25,12 @@ class Replica:
         self.offset, self.news, self.holding = offset, [], []
         self.stuck = self.dead = self.deaf = False
         self.fleet = Fleet(name, REFRESH)
-        self.speaker = Speaker(self.fleet, lambda receiver: receiver != "am", self._unsent)
+        self.speaker = Speaker(self.fleet, lambda: self)
 
-    def _unsent(self, key):
+    def spoken(self, receiver):
+        return receiver != "am"
+
+    def waits(self, key):
         return any(notice.alert.key == key for notice in self.holding)
 
 

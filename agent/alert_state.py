@@ -1,0 +1,77 @@
+"""Alerts over restarts: who was called for what, so that a new process neither calls twice nor forgets the end."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+
+import msgspec
+
+from agent.alerting.engine import AlertEngine
+from agent.alerting.kept import KeptAlert
+from agent.state.database import Database, Schema, StateError
+
+log = logging.getLogger(__name__)
+
+EVERY = 60.0  #: seconds between two writes where nobody was called meanwhile
+PATIENCE = 2.0  #: seconds that the start, and the end, wait for a disk
+
+SCHEMA = Schema("alerts", 1, ("CREATE TABLE alerts (number INTEGER PRIMARY KEY, kept BLOB NOT NULL) STRICT",))
+
+
+class AlertState:
+    """Keeps what an engine believes of its alerts. A database that fails says so itself, and changes nothing."""
+
+    def __init__(self, engine: AlertEngine, database: Database) -> None:
+        self._engine, self._database = engine, database
+        self._news = asyncio.Event()
+
+    async def restore(self) -> None:
+        """Before the first evaluation, and once the objectives are in force and counted on."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                found = await self._database.read(_read)
+        except (StateError, TimeoutError) as error:
+            if not self._database.trouble:  # which has been told already
+                log.warning("what is known of alerts starts anew: %s", str(error) or "the disk does not answer")
+            return
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            log.warning("what was kept of alerts cannot be read, and starts anew: %s", error)
+            return
+        self._engine.restore(found)
+
+    def soon(self) -> None:
+        """Somebody was called, or told that it is over: write now."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Write whenever there is news, and each minute, for ever."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(EVERY):
+                    await self._news.wait()
+            self._news.clear()
+            await self.save()
+
+    async def save(self) -> None:
+        """Write what is believed now in the place of what was."""
+        with suppress(StateError):
+            await self._database.write(partial(_write, self._engine.dump()))
+
+    async def aclose(self) -> None:
+        """Write once more, before the database is closed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await self.save()
+
+
+def _read(connection: sqlite3.Connection) -> list[KeptAlert]:
+    rows = connection.execute("SELECT kept FROM alerts ORDER BY number")
+    return [msgspec.json.decode(kept, type=KeptAlert) for (kept,) in rows]
+
+
+def _write(alerts: Sequence[KeptAlert], connection: sqlite3.Connection) -> None:
+    connection.execute("DELETE FROM alerts")
+    connection.executemany("INSERT INTO alerts (kept) VALUES (?)", [(msgspec.json.encode(each),) for each in alerts])
