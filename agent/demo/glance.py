@@ -175,7 +175,8 @@ def _plain(name: str) -> str:
 
 
 def _slo(each: Mapping[str, Any]) -> SloGlance:
-    return SloGlance(each["name"], each["objective"], each["error_budget_remaining_ratio"], each["burn_rate"]["5m"])
+    shortest = next(iter(each["burn_rate"].values()))
+    return SloGlance(each["name"], each["objective"], each["error_budget_remaining_ratio"], shortest)
 
 
 def _alert(each: Mapping[str, Any]) -> AlertGlance:

@@ -72,6 +72,7 @@ class Objective:
             probe=slo.sli.probe or "",
             requests=_requests(slo.sli),
             window_seconds=int(slo.window),
+            slot_seconds=1,  # until the windows say how long it may be
             min_bad=alerts.min_bad,
             min_events=alerts.min_events,
             for_seconds=float(alerts.for_),

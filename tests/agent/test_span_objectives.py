@@ -126,3 +126,15 @@ def test_failing_requests_call_somebody():
     assert at == 3600 + 50
     assert "Server spans: 120 of 600 failed in the last 5 minutes, and " in notice.alert.annotations["description"]
     assert notice.receivers == ("oncall",)
+
+
+def test_requests_are_watched_in_windows_of_seconds():
+    """Windows of one's own, as short as the demo's, are as good for requests as for a probe."""
+    written = b"alerts: {windows: [{long: 60s, short: 5s, factor: 14.4, severity: page}]}"
+    loaded, problems = (
+        load(FILE.replace(b"server}}}", b"server}}, " + written + b"}", 1), {}, survey=survey),
+        Problems("file"),
+    )
+    found = assemble(loaded.config, problems).objectives
+    assert len(problems) == 0
+    assert {each.slot_seconds for each in found if each.name == "requests"} == {5}
