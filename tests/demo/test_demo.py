@@ -240,6 +240,36 @@ def test_is_it_me_or_is_it_everyone(tmp_path):
         _ends(demo, signal.SIGTERM)
 
 
+def test_a_budget_burns_and_one_person_is_called(tmp_path):
+    """Requests fail while all probes are well: one FIRING and one RESOLVED of each sender, and nothing burns on."""
+    with _demo(tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as demo:
+        at = demo.wait_started()
+        senders = {"outrider", "alertmanager"} if available() else {"outrider"}
+        words = lambda: _words(_get(f"{at['webhook']}/alerts"))  # noqa: E731
+        _until(lambda: _upstream(at["outrider-1-admin"])["delivered_spans"] > 0)
+        assert demo.order("break", "slo")[0] == 0
+        _until(lambda: words() == {(each, "orders"): ["firing"] for each in senders}, within=120)
+        assert demo.order("mend", "slo")[0] == 0
+        _until(lambda: words() == {(each, "orders"): ["firing", "resolved"] for each in senders}, within=60)
+        assert [_get(f"{at[f'outrider-{number}-admin']}/api/v1/alerts")["alerts"] for number in (1, 2, 3)] == [
+            [],
+            [],
+            [],
+        ]
+        _ends(demo, signal.SIGTERM)
+
+
+def _words(deliveries):
+    """What each sender said of each objective, in its order."""
+    found = {}
+    for each in deliveries:
+        body = each["body"]
+        told = body["data"] if "data" in body else body["commonLabels"]
+        word = body["type"].rpartition(".")[2] if "type" in body else body["status"]
+        found.setdefault((each["sender"], told["slo"]), []).append(word)
+    return found
+
+
 def _ends(demo, number):
     begun = time.monotonic()
     demo.process.send_signal(number)
