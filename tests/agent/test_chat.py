@@ -28,7 +28,7 @@ def test_a_burn_reaches_each_of_them():
         body = FILE.format(url=dependency.url, key="0" * 32, calls=calls.url, channel=channel.url, team=team.url)
         with agent(body) as one:
             one.wait(lambda: calls.messages and channel.messages and team.messages, "all three")
-            (incident,), (message, *_), (card, *_) = calls.messages, channel.messages, team.messages
+            (incident, *_), (message, *_), (card, *_) = calls.messages, channel.messages, team.messages
             one.wait(
                 lambda: "it answered 200, but not 'ok'" in one.log.read_text(), "that an empty answer is not Slack's"
             )
