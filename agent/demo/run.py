@@ -23,7 +23,7 @@ from agent.demo.stage import NotPossibleError, Stage, check_alone, check_package
 ENDED, NOT_STARTED, NOT_POSSIBLE = 0, 70, 78  #: exit codes, as everywhere in Outrider
 _LOOK_EVERY = 0.5  # seconds
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_HELP = f"keys: {', '.join(f'{key} {what}' for what, key in control.KEYS.items())}, again to mend; q ends"
+_HELP = "each key breaks what it names, again to mend; q ends"
 
 
 class Show(Protocol):
