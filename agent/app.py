@@ -6,24 +6,19 @@ import logging
 import platform
 import signal
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
-from typing import Any
 
-from agent.alerting.engine import AlertEngine
-from agent.assemble import Part, Plan
-from agent.changes import difference, made, sentences
+from agent.assemble import Plan
+from agent.calling import Calling
+from agent.changes import difference, sentences
 from agent.doors import Door, Doors
-from agent.events import Observation, Outcome
+from agent.events import Observation
 from agent.guard import Guard
 from agent.health.board import Board
 from agent.health.edges import Edges
 from agent.health.state import State
-from agent.keeping import Keeping
 from agent.lifecycle import Lifecycle
-from agent.outbox.deliver import Outbox
-from agent.outbox.speaker import Speaker
 from agent.peers.meeting import Meeting
 from agent.pulse import Pulse, cgroup_throttled
 from agent.readiness.rules import why
@@ -32,7 +27,6 @@ from agent.replica import Replica
 from agent.scheduler.metrics import ProbeMetrics
 from agent.scheduler.tasks import Planned, Scheduler
 from agent.signals import on_signals
-from agent.slo.engine import SloEngine
 from agent.telemetry import Telemetry
 from agent.web import listeners
 from agent.web.balancers.agent_check import agent_check
@@ -45,7 +39,6 @@ from outrider import __version__
 
 log = logging.getLogger(__name__)
 
-TICK = 1.0  #: seconds between two evaluations of the objectives
 FLUSH = 5.0  #: seconds at the end for spans, and then for alerts, that still wait
 
 
@@ -62,14 +55,9 @@ class App:
         self.replica = Replica(board, self.lifecycle, self.pulse, self.scheduler.poke)
         self.scheduler.reader, self.scheduler.stretch = self.replica.reads, self.replica.stretch
         self.metrics = ProbeMetrics(self.replica.views)
-        self.slos = SloEngine()
-        self.alerts = AlertEngine(self.slos, state_of=self.replica.state_of, explained_by=self.replica.explained_by)
-        self.keeping = Keeping(self.slos, self.alerts, self.guard)
-        self.telemetry = Telemetry(self.guard, self.slos.count)
+        self.calling = Calling(self.guard, self.replica)
+        self.telemetry = Telemetry(self.guard, self.calling.slos.count)
         self.scheduler.traceparent = self.telemetry.traceparent
-        self.outbox = Outbox({})
-        self.speaker = Speaker(self.replica.fleet, lambda: self.outbox)
-        self.replica.says = self.speaker.told
         self.meeting = Meeting(
             self.guard,
             self.replica.fleet,
@@ -81,7 +69,6 @@ class App:
         self.reloader = Reloader(source.read, self.swap, source.files, source.seen, successful=judged)
         self.doors, self.edges, self.counted = Doors(), Edges(), Counted()
         self._running: dict[str, Planned] = {}
-        self._notifying: dict[str, Part] = {}
         self._stopping, self._drained, self._at_once = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def run(self) -> None:
@@ -90,16 +77,14 @@ class App:
             # Left in reverse: first nobody asks us any more, then we ask nobody, then what waits is sent.
             wanted = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self.reloader.soon}
             stack.enter_context(on_signals(wanted))
-            stack.push_async_callback(self.keeping.aclose)
+            stack.push_async_callback(self.calling.keeping.aclose)
             stack.push_async_callback(self._flush)
             stack.push_async_callback(self.scheduler.aclose)
             stack.push_async_callback(self.meeting.aclose)
             stack.push_async_callback(self.doors.aclose)
             self.guard.start("pulse", self.pulse.run)
-            self.slos.configure(self.plan.objectives)
-            await self.keeping.open(self.plan.file)
-            self.speaker.adopt(self.alerts.told(), time.monotonic())
-            await self.telemetry.open(self.plan.file, self.keeping.database)
+            await self.calling.open(self.plan)
+            await self.telemetry.open(self.plan.file, self.calling.keeping.database)
             await self._apply(self.plan, judged=self.judged)
             self.lifecycle.configured = True
             self.replica.weigh()
@@ -107,7 +92,7 @@ class App:
             # What start-up made lives as long as we do: a full collection that walks it would stall the loop 6 to 8 ms.
             gc.collect()
             gc.freeze()
-            self.guard.start("slo", self._evaluate)
+            self.guard.start("slo", self.calling.run)
             self.guard.start("reload", self.reloader.run)
             log.info("started: %s", ", ".join(f"{name} on {at}" for name, at in self.doors.open_at().items()))
             await self._until_stopped()
@@ -144,7 +129,7 @@ class App:
     async def _apply(self, plan: Plan, *, judged: bool) -> tuple[str, ...]:
         # Made before anything is touched: a plug-in that cannot be made refuses the plan.
         senders = self.telemetry.arriving(plan)
-        notifiers = made("alerts.receivers", plan.notifiers)
+        receivers = self.calling.arriving(plan)
         addresses = self._addresses(plan)
         # At the start the queues are there before the first request; later a taken port must leave all as it is.
         changes = [] if self.lifecycle.configured else await self.telemetry.configure(plan, senders)
@@ -153,11 +138,10 @@ class App:
         changes += await self.meeting.swap(plan.file.readiness.peers, plan.file.service, plan.file.listen.public.port)
         if self.lifecycle.configured:
             changes += await self.telemetry.configure(plan, senders)
-        changes += await self._notify(plan, notifiers)
+        changes += await self.calling.notify(plan, receivers)
         changes += await self._probe(plan)
         self.replica.configure(plan, judged=judged)
-        self.slos.configure(plan.objectives)
-        self.alerts.configure(plan.routes, dict(plan.file.labels))
+        self.calling.configure(plan)
         return tuple(changes)
 
     def _addresses(self, plan: Plan) -> dict[str, Door]:
@@ -173,17 +157,6 @@ class App:
 
             wanted["listen.grpc_health"] = (listen.grpc_health, lambda address: grpc_health(desk, address))
         return wanted | dict(self.telemetry.doors(plan))
-
-    async def _notify(self, plan: Plan, instances: Mapping[str, Any]) -> list[str]:
-        gone, new = difference(self._notifying, plan.notifiers)
-        if gone or new or not self._notifying:
-            before = self.outbox
-            await self.guard.stop("outbox")
-            self.outbox = Outbox(instances, before=before, letters=self.keeping.letters, labels=self._labels)
-            await before.aclose()
-            self.guard.start("outbox", self.outbox.run)
-        self._notifying = dict(plan.notifiers)
-        return sentences("receiver", gone, new)
 
     async def _probe(self, plan: Plan) -> list[str]:
         for name, planned in plan.probes.items():
@@ -210,9 +183,7 @@ class App:
         edge = self.replica.observe(seen)
         self.metrics.observe(seen)
         self.telemetry.observed(seen)
-        # What is planned neither burns a budget nor calls anybody: it counts as unknown.
-        planned = self.replica.maintained(seen.probe)
-        self.slos.observe(replace(seen, outcome=Outcome.INCONCLUSIVE) if planned else seen)
+        self.calling.observe(seen)
         if edge is None:
             return
         self.edges.add(edge)
@@ -220,22 +191,6 @@ class App:
         view = self.replica.views().get(seen.probe)
         because = f": {why(view)}" if view and edge.after is not State.UP else ""
         log.log(level, "probe %s is %s (was %s)%s", edge.probe, edge.after, edge.before, because)
-
-    async def _evaluate(self) -> None:
-        while True:
-            self.replica.weigh()
-            notices = self.alerts.tick(time.time())
-            for notice in notices:
-                level = logging.WARNING if notice.alert.firing else logging.INFO
-                log.log(level, "alert %s", notice.alert.annotations.get("summary", notice.alert.name))
-            for notice in self.speaker.step(notices, time.monotonic()):
-                self.outbox.post(notice)
-            if notices:
-                self.keeping.soon()
-            await asyncio.sleep(TICK)
-
-    def _labels(self) -> dict[str, str]:
-        return {**self.plan.file.labels, "service": self.plan.file.service}
 
     def _desk(self) -> Desk:
         return Desk(
@@ -251,8 +206,8 @@ class App:
             pipeline=self.telemetry.pipeline,
             exceptions=self.telemetry.exceptions,
             new_exceptions=self.telemetry.new_exceptions,
-            slos=self.slos.view,
-            alerts=self.alerts.view,
+            slos=self.calling.slos.view,
+            alerts=self.calling.alerts.view,
             blackbox_names=lambda: self.plan.file.metrics.blackbox_names,
             group=self.replica.group,
             groups=self.replica.groups,
@@ -269,8 +224,8 @@ class App:
 
     def _sources(self) -> tuple[SampleSource, ...]:
         parts: tuple[SampleSource, ...] = (self.metrics, self.scheduler, self.pulse, self.guard, self.reloader)
-        rest = (self.counted, *self.telemetry.sources(), *self.keeping.sources(), self.slos, self.alerts, self.outbox)
-        return (*parts, self.replica, self.meeting, *rest, self)
+        rest = (*self.telemetry.sources(), *self.calling.sources(), self.replica, self.meeting)
+        return (*parts, self.counted, *rest, self)
 
     def samples(self) -> Iterable[tuple[str | Metric, Iterable[Sample]]]:
         """What the agent says of itself as a whole."""
@@ -288,7 +243,7 @@ class App:
 
     async def _send_rest(self) -> None:
         await self.telemetry.relay.drain(FLUSH)
-        await self.outbox.flush(FLUSH)
+        await self.calling.flush(FLUSH)
 
     async def _flush(self) -> None:
         """What was accepted is sent, as far as a few seconds or a second signal allow; the rest is counted and told."""
@@ -298,4 +253,4 @@ class App:
         hurried.cancel()
         await self.guard.aclose()
         await self.telemetry.aclose()
-        await self.outbox.aclose()
+        await self.calling.aclose()
