@@ -11,9 +11,8 @@ from agent.guard import Guard
 from agent.relay import breaker, lane
 from agent.relay.entry import Signal
 from agent.relay.journal import SCHEMA, Journal
-from agent.relay.journal import Settings as JournalSettings
 from agent.relay.relay import Refused, Relay
-from agent.relay.settings import Limits, Settings
+from agent.relay.settings import JournalSettings, Limits, Settings
 from agent.relay.store import LaneKey
 from agent.state import database as state
 from config.net.retry import Backoff
