@@ -250,6 +250,12 @@ METRICS = _table(
         "How long the alert has waited that has waited longest; 0 when none waits.",
         ("receiver",),
     ),
+    Metric(
+        "outrider_heartbeats_sent_total",
+        "counter",
+        "Heartbeats of the agent itself: ok, failed, or withheld because it does not judge, or alerts do not leave.",
+        ("outcome",),
+    ),
     Metric("outrider_task_restarts_total", "counter", "Restarts of tasks that never touch a verdict.", ("task",)),
     Metric("outrider_event_loop_lag_seconds", "gauge", "Worst delay of the agent's own loop in the last 10 s."),
     Metric("outrider_config_last_reload_successful", "gauge", "1 when the newest file on disk is the one in force."),

@@ -73,6 +73,11 @@ class Outbox:
         """Whether what is to be said of this alert has not reached every receiver that one replica tells for all."""
         return any(channel.box.holds(key) for name, channel in self.channels.items() if self.spoken(name))
 
+    @property
+    def oldest(self) -> float:
+        """Seconds that the alert has waited, for whatever receiver, that has waited longest; 0 when none does."""
+        return max((channel.oldest for channel in self.channels.values()), default=0.0)
+
     async def run(self) -> None:
         """Deliver, for ever."""
         async with asyncio.TaskGroup() as group:

@@ -9,6 +9,7 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -74,7 +75,7 @@ def client_session(
 
 
 class Client:
-    """Posts to one or a few servers. Made without a running loop; connections are made by the first `post`.
+    """Exchanges with one or a few servers. Made without a running loop; connections are made by the first of them.
 
     They are made anew when a file of the TLS options changes: a certificate is rotated without a restart.
     """
@@ -87,14 +88,22 @@ class Client:
         self._session: aiohttp.ClientSession | None = None
         self._context: ssl.SSLContext | None = None
 
-    @contextlib.asynccontextmanager
-    async def post(
+    def post(
         self, url: str, body: bytes | AsyncIterable[memoryview], headers: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """`request` with the method POST."""
+        return self.request("POST", url, body, headers)
+
+    @contextlib.asynccontextmanager
+    async def request(
+        self, method: str, url: str, body: bytes | AsyncIterable[memoryview] | None, headers: Mapping[str, str]
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """One exchange; redirects are not followed. Raises OSError, TimeoutError, TlsFileError, aiohttp.ClientError."""
         session = await self._current()
         name = self._tls.server_name or None
-        async with session.post(url, data=body, headers=headers, server_hostname=name, allow_redirects=False) as answer:
+        async with session.request(
+            method, url, data=body, headers=headers, server_hostname=name, allow_redirects=False
+        ) as answer:
             yield answer
 
     async def aclose(self) -> None:
