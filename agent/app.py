@@ -208,6 +208,7 @@ class App:
             new_exceptions=self.telemetry.new_exceptions,
             slos=self.calling.slos.view,
             alerts=self.calling.alerts.view,
+            undelivered=self.calling.outbox.dead.newest_first,  # handed on from outbox to outbox
             blackbox_names=lambda: self.plan.file.metrics.blackbox_names,
             group=self.replica.group,
             groups=self.replica.groups,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agent.alerting.engine import Notice
 from agent.outbox.broken import broken, mended
 from agent.outbox.channel import Channel, Sent
+from agent.outbox.dead import DeadLetters
 from agent.outbox.store import Entry, Kind
 from exporters.base import Alert, Notifier, Sample
 
@@ -37,8 +38,9 @@ class Outbox:
         """
         self._letters, self._labels, self._clock = letters, labels, clock
         self._broken: dict[str, Alert] = dict(before._broken) if before else {}  # noqa: SLF001 - our own kind
+        self.dead: DeadLetters = before.dead if before else DeadLetters()
         self.channels = {
-            name: Channel(name, notifier, letters=letters, standing=self._standing, clock=clock)
+            name: Channel(name, notifier, letters=letters, standing=self._standing, dead=self.dead, clock=clock)
             for name, notifier in receivers.items()
         }
         if letters:
