@@ -9,7 +9,6 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -75,7 +74,7 @@ def client_session(
 
 
 class Client:
-    """Exchanges with one or a few servers. Made without a running loop; connections are made by the first of them.
+    """Asks one or a few servers. Made without a running loop; connections are made by the first request.
 
     They are made anew when a file of the TLS options changes: a certificate is rotated without a restart.
     """
@@ -88,19 +87,20 @@ class Client:
         self._session: aiohttp.ClientSession | None = None
         self._context: ssl.SSLContext | None = None
 
-    def post(
+    @contextlib.asynccontextmanager
+    async def post(
         self, url: str, body: bytes | AsyncIterable[memoryview], headers: Mapping[str, str]
-    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        """`request` with the method POST."""
-        return self.request("POST", url, body, headers)
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """One exchange; redirects are not followed. Raises OSError, TimeoutError, TlsFileError, aiohttp.ClientError."""
+        async with self.request("POST", url, headers, body) as answer:
+            yield answer
 
     @contextlib.asynccontextmanager
     async def request(
-        self, method: str, url: str, body: bytes | AsyncIterable[memoryview] | None, headers: Mapping[str, str]
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | AsyncIterable[memoryview] | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """One exchange; redirects are not followed. Raises OSError, TimeoutError, TlsFileError, aiohttp.ClientError."""
-        session = await self._current()
-        name = self._tls.server_name or None
+        """The same with any method."""
+        session, name = await self._current(), self._tls.server_name or None
         async with session.request(
             method, url, data=body, headers=headers, server_hostname=name, allow_redirects=False
         ) as answer:

@@ -70,7 +70,7 @@ class Poster:
     async def _exchange(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], yes: bytes | None
     ) -> None:
-        async with self._client.request(method, url, body, {**self._headers, **headers}) as response:
+        async with self._client.request(method, url, {**self._headers, **headers}, body) as response:
             if not 200 <= response.status < 300:
                 raise await _refusal(response, [*self._secrets, *_telling(url)])
             if yes is not None and await _answer(response) != yes:
