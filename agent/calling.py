@@ -24,7 +24,7 @@ from agent.outbox.speaker import Speaker
 from agent.replica import Replica
 from agent.slo.engine import SloEngine
 from config.model import File
-from exporters.base import SampleSource
+from exporters.base import Sample, SampleSource
 from outrider import __version__
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Calling:
         self._guard, self._replica = guard, replica
         self.heart = Heart(guard, self._withheld, self._told)
         self._lag = lag
-        self._judged: float | None = None  # when the objectives were evaluated, on the monotonic clock
+        self._judged: tuple[float, float] | None = None  # when, on the monotonic clock and in Unix time
         self._labels: Mapping[str, str] = {}
         self._notifying: dict[str, Part] = {}
 
@@ -104,11 +104,11 @@ class Calling:
             self.outbox.post(notice)
         if notices:
             self.keeping.soon()
-        self._judged = time.monotonic()
+        self._judged = time.monotonic(), time.time()
 
     def _withheld(self) -> str:
         """Why no heartbeat may be sent now."""
-        ago = None if self._judged is None else time.monotonic() - self._judged
+        ago = None if self._judged is None else time.monotonic() - self._judged[0]
         return withheld(ago, self.outbox.oldest, self._lag())
 
     def _told(self) -> Mapping[str, object]:
@@ -124,7 +124,12 @@ class Calling:
     def sources(self) -> Iterable[SampleSource]:
         """Who knows samples."""
         yield from self.keeping.sources()
-        yield from (self.slos, self.alerts, self.outbox, self.heart)
+        yield from (self.slos, self.alerts, self.outbox, self.heart, self)
+
+    def samples(self) -> Iterable[tuple[str, Iterable[Sample]]]:
+        """For the metrics page; nothing before the first evaluation."""
+        if self._judged:
+            yield "outrider_slo_last_evaluation_timestamp_seconds", [Sample((), self._judged[1])]
 
     # -- the end -------------------------------------------------------------------------------------------------------
 

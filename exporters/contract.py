@@ -226,6 +226,23 @@ METRICS = _table(
         ("service", "slo"),
     ),
     Metric(
+        "outrider_slo_time_to_exhaustion_seconds",
+        "gauge",
+        "How long the error budget lasts at the burn rate of the quickest pair's long window; +Inf when nothing burns.",
+        ("service", "slo"),
+    ),
+    Metric(
+        "outrider_slo_coverage_ratio",
+        "gauge",
+        "Share of the window of which something is known: what was not seen can burn nothing.",
+        ("service", "slo", "window"),
+    ),
+    Metric(
+        "outrider_slo_last_evaluation_timestamp_seconds",
+        "gauge",
+        "When the objectives were last evaluated and what came of it passed on, in Unix time.",
+    ),
+    Metric(
         "outrider_slo_info",
         "gauge",
         "1, with what a person who is called needs to know of the objective.",
