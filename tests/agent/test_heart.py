@@ -1,12 +1,12 @@
 """The agent's own heartbeat, at a real HTTP server that waits for it."""
 
+import asyncio
 import json
 import logging
 from contextlib import asynccontextmanager
 
 import pytest
 
-from agent import heart
 from agent.guard import Guard
 from agent.heart import Heart
 from config.sections.heartbeat import Heartbeat
@@ -14,12 +14,7 @@ from config.types import Duration, Secret, SecretUrl
 from tests.exporters.notify.place import Place
 from tests.hook import hook
 from tests.running import agent
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch):
-    """The first one need not wait for an evaluation here."""
-    monkeypatch.setattr(heart, "FIRST", 0.0)
+from tests.virtual import run
 
 
 @asynccontextmanager
@@ -27,7 +22,7 @@ async def beating(url, withheld=lambda: "", **more):
     """A heart in force."""
     guard = Guard()
     one = Heart(guard, withheld, lambda: {"service": "shop", "firing": 0}, chance=lambda: 0.0)
-    await one.configure(Heartbeat(url=SecretUrl(url), interval=Duration(0.2), **more))
+    await one.configure(Heartbeat(url=SecretUrl(url), interval=Duration(0.5), **more))
     try:
         yield one
     finally:
@@ -38,6 +33,22 @@ async def beating(url, withheld=lambda: "", **more):
 def counts(one):
     """Outcome -> how many."""
     return {sample.labels[0]: sample.value for _, samples in one.samples() for sample in samples}
+
+
+def test_agents_that_start_together_do_not_beat_together():
+    """The first one comes once objectives were evaluated, spread over ten seconds; then one each interval."""
+
+    async def main(chance, interval):
+        loop, seen, guard = asyncio.get_running_loop(), [], Guard()
+        one = Heart(guard, lambda: seen.append(loop.time() - 1000) or "not now", dict, lambda: chance)
+        await one.configure(Heartbeat(url=SecretUrl("http://127.0.0.1:9"), interval=Duration(interval)))
+        await asyncio.sleep(200)
+        await guard.aclose()
+        return seen
+
+    assert run(main(0.0, 60)) == [1, 61, 121, 181]
+    assert run(main(0.5, 60)) == [6, 66, 126, 186]
+    assert run(main(0.5, 4))[:3] == [3, 7, 11]
 
 
 async def test_it_beats_each_interval_and_says_a_little():
