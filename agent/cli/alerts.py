@@ -13,7 +13,7 @@ from typing import Any
 from agent.alerting.identity import identity
 from agent.assemble import Plan
 from agent.changes import made
-from agent.cli import BAD, CONFIG, OK, USAGE, Stop, alerts_list, ask
+from agent.cli import BAD, CONFIG, OK, USAGE, Stop, alerts_list
 from agent.cli.open import add_config, open_plan
 from agent.outbox.channel import ATTEMPT_SECONDS
 from agent.units import number as human
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to do, and to whom."""
     commands = parser.add_subparsers(dest="what", metavar="list | test")
     alerts_list.add_arguments(commands.add_parser("list", help="what fires, as a running agent sees it (the default)"))
-    parser.set_defaults(what="list", url="", config=None, timeout=ask.PATIENCE, json=False)
+    parser.set_defaults(what="list", url="", config=None, timeout=2.0, json=False)
     test = commands.add_parser("test", help="send a marked test alert, and its end, to one receiver")
     test.add_argument("receiver", help="its name in `alerts.receivers`")
     add_config(test)

@@ -10,8 +10,6 @@ from agent.cli import BAD, OK, Stop, ask
 from agent.cli.progress import printable
 from agent.units import seconds
 
-LONGEST = 16 << 20  #: bytes of one answer that are read
-
 _HEADS = ("STATE", "SEVERITY", "WHAT", "FOR", "TOLD", "SAYS")
 
 
@@ -40,7 +38,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _asked(base: str, timeout: float, path: str, key: str) -> list[dict[str, Any]]:
-    status, body = ask.ask("GET", base, f"/api/v1/{path}", timeout, LONGEST)
+    status, body = ask.ask("GET", base, f"/api/v1/{path}", timeout)
     try:
         found = json.loads(body)[key] if status == 200 else None
     except (ValueError, KeyError, TypeError):

@@ -12,8 +12,7 @@ from agent.cli import UNREACHABLE, USAGE, Stop, addresses
 
 PUBLIC = "http://127.0.0.1:9740"  #: the default of listen.public, asked from this machine
 ADMIN = "http://127.0.0.1:9741"  #: the default of listen.admin
-PATIENCE = 2.0  #: seconds
-LONGEST = 65_536  #: bytes of an answer that are read
+LONGEST = 1_048_576  #: bytes of an answer that are read
 
 
 def add_arguments(parser: argparse.ArgumentParser, default: str, setting: str) -> None:
@@ -21,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser, default: str, setting: str) -
     where = f"what the running agent left in ${addresses.VARIABLE} or {addresses.FOLDER}, else {default}"
     parser.add_argument("url", nargs="?", default="", help=f"where the agent listens (default: {where})")
     parser.add_argument("-c", "--config", metavar="FILE", help=f"take {setting} from this file instead")
-    parser.add_argument("--timeout", type=float, default=PATIENCE, metavar="SECONDS", help="give up after (default: 2)")
+    parser.add_argument("--timeout", type=float, default=2.0, metavar="SECONDS", help="give up after (default: 2)")
 
 
 def address(args: argparse.Namespace, default: str, setting: str) -> str:
@@ -36,14 +35,14 @@ def address(args: argparse.Namespace, default: str, setting: str) -> str:
     return addresses.url(listen.public if setting == "listen.public" else listen.admin)
 
 
-def ask(method: str, base: str, path: str, timeout: float, longest: int = LONGEST) -> tuple[int, str]:
-    """The status and the body of one answer, cut at `longest` bytes. Raises Stop when nobody answers."""
+def ask(method: str, base: str, path: str, timeout: float) -> tuple[int, str]:
+    """The status and the body of one answer. Raises Stop when nobody answers."""
     try:
         with _connect(base, timeout) as sock:
             host = "localhost" if base.startswith("unix:") else urlsplit(base).netloc
             head = f"{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n"
             sock.sendall(head.encode())
-            return _read(sock, time.monotonic() + timeout, longest)
+            return _read(sock, time.monotonic() + timeout)
     except OSError as error:
         why = error.strerror or str(error) or "no answer in time"
         raise Stop(f"no agent answers at {base}: {why}", UNREACHABLE) from None
@@ -69,9 +68,9 @@ def _connect(base: str, timeout: float) -> socket.socket:
     return socket.create_connection((parts.hostname, port), timeout)
 
 
-def _read(sock: socket.socket, until: float, longest: int) -> tuple[int, str]:
-    answer = bytearray()
-    while len(answer) < longest and (chunk := sock.recv(LONGEST)):
+def _read(sock: socket.socket, until: float) -> tuple[int, str]:
+    answer = b""
+    while len(answer) < LONGEST and (chunk := sock.recv(LONGEST)):
         answer += chunk
         sock.settimeout(max(0.001, until - time.monotonic()))  # an answer that drips in is none
     head, _, body = answer.partition(b"\r\n\r\n")
