@@ -1,4 +1,4 @@
-"""`outrider alerts`: does a receiver take alerts, from here, with what the file says."""
+"""`outrider alerts`: what fires; and does a receiver take alerts, from here, with what the file says."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any
 from agent.alerting.identity import identity
 from agent.assemble import Plan
 from agent.changes import made
-from agent.cli import BAD, CONFIG, OK, USAGE, Stop
+from agent.cli import BAD, CONFIG, OK, USAGE, Stop, alerts_list
 from agent.cli.open import add_config, open_plan
 from agent.outbox.channel import ATTEMPT_SECONDS
 from agent.units import number as human
@@ -22,7 +22,8 @@ from config.errors import ConfigError
 from config.net.text import clean
 from exporters.base import Alert, Notifier, Permanent, Retryable, Severity
 
-HELP = "Send a marked test alert and its end to one receiver. Exit 0: taken; 1: not taken; 64: unknown receiver."
+HELP = """Show what fires, and who was told; or send a marked test alert and its end to one receiver. Exit 0: shown, or
+taken; 1: not taken; 64: unknown receiver; 69: nobody answers."""
 
 ALERT_NAME = "OutriderTest"
 
@@ -39,7 +40,9 @@ class Tried:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to do, and to whom."""
-    commands = parser.add_subparsers(dest="what", required=True, metavar="test")
+    commands = parser.add_subparsers(dest="what", metavar="list | test")
+    alerts_list.add_arguments(commands.add_parser("list", help="what fires, as a running agent sees it (the default)"))
+    parser.set_defaults(what="list", url="", config=None, timeout=2.0, json=False)
     test = commands.add_parser("test", help="send a marked test alert, and its end, to one receiver")
     test.add_argument("receiver", help="its name in `alerts.receivers`")
     add_config(test)
@@ -47,7 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Send both, print what came of it. Exit codes: 0, 1, 64 as above, 78 configuration."""
+    """Exit codes: 0, 1, 64, 69 as above, 78 configuration."""
+    return alerts_list.main(args) if args.what == "list" else _test(args)
+
+
+def _test(args: argparse.Namespace) -> int:
     _show_log()
     plan = open_plan(args.config).plan
     notifier = _notifier(plan, args.receiver)

@@ -12,7 +12,7 @@ from agent.cli import UNREACHABLE, USAGE, Stop, addresses
 
 PUBLIC = "http://127.0.0.1:9740"  #: the default of listen.public, asked from this machine
 ADMIN = "http://127.0.0.1:9741"  #: the default of listen.admin
-LONGEST = 65_536  #: bytes of an answer that are read
+LONGEST = 1_048_576  #: bytes of an answer that are read
 
 
 def add_arguments(parser: argparse.ArgumentParser, default: str, setting: str) -> None:

@@ -67,6 +67,8 @@ def explain(plan: Plan) -> Iterator[str]:
         what = ", ".join(f"{key}={value}" for key, value in route.match.items())
         whose = f"Alerts with {what}" if what else "All other alerts" if len(plan.routes) > 1 else "Alerts"
         yield f"{whose} go to {', '.join(route.to)}."
+    if beat := file.heartbeat:
+        yield f"While it judges and its alerts leave, {beat.url} hears of it every {beat.interval}."
     yield f"After a request to stop it serves on, unready, for {file.readiness.drain}."
 
 

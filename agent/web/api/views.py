@@ -77,6 +77,26 @@ def alerts(desk: Desk) -> list[dict[str, Any]]:
     return [alert | {key: _time(alert[key]) for key in ("since", "started_at")} for alert in map(dict, desk.alerts())]
 
 
+def undelivered(desk: Desk) -> list[shapes.DeadLetter]:
+    """What receivers will never hear, the newest first."""
+    return [
+        shapes.DeadLetter(
+            receiver=each.receiver,
+            name=each.alert.name,
+            key=each.alert.key,
+            severity=each.alert.severity.value,
+            summary=each.alert.annotations.get("summary", ""),
+            started_at=_moment(each.alert.started_at),
+            resolved_at=_time(each.alert.resolved_at),
+            outcome=each.outcome,
+            why=each.why,
+            attempts=each.attempts,
+            at=_moment(each.at),
+        )
+        for each in desk.undelivered()
+    ]
+
+
 def exceptions(desk: Desk) -> list[shapes.Thrown]:
     """What spans told of, the newest first."""
     return [

@@ -59,6 +59,7 @@ def render(
     alerts: Sequence[Mapping[str, Any]],
     pipeline: Mapping[str, Any],
     exceptions: Sequence[shapes.Thrown] = (),
+    undelivered: Sequence[shapes.DeadLetter] = (),
 ) -> str:
     """The whole page."""
     top = banner(status)
@@ -83,6 +84,7 @@ def render(
 {sections.fleet(status.peers, status.groups)}
 {sections.slos(slos)}
 {sections.alerts(alerts, status.time)}
+{sections.undelivered(undelivered, status.time)}
 {sections.exceptions(exceptions, status.time)}
 {sections.pipeline(pipeline)}
 </main>

@@ -86,6 +86,7 @@ class World:
             pipeline=lambda: self.answers.get("pipeline", {}),
             slos=lambda: self.answers.get("slos", []),
             alerts=lambda: self.answers.get("alerts", []),
+            undelivered=lambda: self.answers.get("undelivered", ()),
             now=lambda: self.now, wall=lambda: self.wall,
         )  # fmt: skip
 
