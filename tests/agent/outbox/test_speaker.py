@@ -42,7 +42,7 @@ class Play:
         self.replicas = [Replica(f"r{n}", chance.uniform(0, 1e6)) for n in range(count)]
         for one in self.replicas:
             one.fleet.configure(refresh)
-        self.now, self.heard, self.leases = 0, [], []
+        self.now, self.heard, self.leases, self.alerts = 0, [], [], []
         self.run(10)
 
     def run(self, seconds):
@@ -71,15 +71,16 @@ class Play:
                     self.leases.append((self.now, one.fleet.identity, notice.alert.firing))
                 if "hook" in notice.receivers:
                     self.heard.append((self.now, one.fleet.identity, notice.alert.firing))
+                    self.alerts.append(notice.alert)
             one.holding = []
 
-    def fire(self, *which, to=("hook",)):
+    def fire(self, *which, to=("hook",), alert=FIRING):
         for number in which:
-            self.replicas[number].news.append(Notice(FIRING, to))
+            self.replicas[number].news.append(Notice(alert, to))
 
-    def resolve(self, *which, to=("hook",)):
+    def resolve(self, *which, to=("hook",), alert=RESOLVED):
         for number in which:
-            self.replicas[number].news.append(Notice(RESOLVED, to))
+            self.replicas[number].news.append(Notice(alert, to))
 
     @property
     def words(self):
@@ -130,6 +131,39 @@ def test_it_is_over_when_it_is_over_for_the_last():
     play.resolve(3)
     play.run(60)
     assert play.words == [True, False]
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_the_end_has_the_start_that_was_announced(dies):
+    """Each saw it begin at another moment; the last to recover says what the first one did, who may be dead."""
+    play = Play(4)
+    for number in range(4):
+        play.fire(number, alert=replace(FIRING, started_at=1000.5 + number))
+    play.run(30)
+    (firing,) = play.alerts
+    who = next(number for number, one in enumerate(play.replicas) if one.fleet.identity == play.heard[0][1])
+    play.replicas[who].dead = dies
+    last = (who + 1) % 4
+    for number in (*({0, 1, 2, 3} - {last}), last):
+        play.resolve(number, alert=replace(RESOLVED, started_at=1000.5 + number))
+        play.run(20)
+    play.run(60)
+    assert [(each.started_at, each.firing) for each in play.alerts] == [
+        (firing.started_at, True), (firing.started_at, False)
+    ]  # fmt: skip
+
+
+def test_nothing_ends_before_it_began():
+    """The one that announced it has a clock that is hours fast."""
+    play = Play(2)
+    first = min(range(2), key=lambda number: _place(play.replicas[number], play))
+    play.fire(first, alert=replace(FIRING, started_at=9000.0))
+    play.fire(1 - first)
+    play.run(30)
+    play.replicas[first].dead = True
+    play.resolve(1 - first)
+    play.run(60)
+    assert [(each.started_at, each.resolved_at) for each in play.alerts] == [(9000.0, None), (9000.0, 9000.0)]
 
 
 @pytest.mark.parametrize("at", [1, 5, 30])
