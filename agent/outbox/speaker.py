@@ -119,13 +119,15 @@ class Speaker:
             yield notice
 
     def _ended(self, key: str, case: _Case, now: float) -> Iterator[Notice]:
-        heard = list(self._heard(key, now))
         if case.started is None:
             case.started = self._started(key, now)
-        if any(told.word in _BURNING for _, told in heard):
+        resolved = (view.heard - told.age for view, told in self._heard(key, now) if told.word is Word.RESOLVED)
+        said_at = max(resolved, default=float("-inf"))
+        if said_at >= case.began:
+            # Said on to those that do not hear the one who told the receivers: each look is at some of many only.
+            case.word, case.since, case.notice = Word.RESOLVED, said_at, None
+        elif self._burns(key, now):
             case.since = now  # the last one to recover says it
-        elif any(told.word is Word.RESOLVED and view.heard - told.age >= case.began for view, told in heard):
-            del self._cases[key]
         elif now - case.since >= self._wait(key, {Word.ENDING}, now) and case.notice:
             notice, case.notice = case.notice, None
             case.word, case.since = Word.RESOLVED, now
@@ -134,6 +136,11 @@ class Speaker:
     def _announced(self, key: str, case: _Case, now: float) -> bool:
         """Whether another replica says that the receivers were told: of a fault that goes on, so no time matters."""
         return any(told.word is Word.ANNOUNCED for _, told in self._heard(key, now))
+
+    def _burns(self, key: str, now: float) -> bool:
+        """Whether any replica said that it fires, the last time that it was heard at all."""
+        said = (view.alerts.get(key) for view in self._fleet.members(now))
+        return any(told is not None and told.word in _BURNING for told in said)
 
     def _started(self, key: str, now: float) -> float | None:
         """The start that the receivers were told, as far as another replica knows it."""
@@ -148,13 +155,15 @@ class Speaker:
         """Seconds from the news to our turn.
 
         The first of all goes at once. Everybody else first waits until the others can have been heard, and then for
-        those before it that have the same to say: one that is the only one to see it waits for nobody.
+        those before it that have the same to say: one that is the only one to see it waits for nobody. Of a large fleet
+        each look is at some only: then news comes by way of others, and takes twice as long.
         """
-        fresh, own = self._fleet.fresh(now), self._fleet.identity
-        if not before(own, (view.identity for view in fresh), key):
+        fresh, members, own = self._fleet.fresh(now), self._fleet.members(now), self._fleet.identity
+        if not before(own, (view.identity for view in members), key):
             return 0.0
+        rounds = FRESH_REFRESHES * (2 if len(members) > len(fresh) else 1)
         same = (view.identity for view in fresh if key in view.alerts and view.alerts[key].word in words)
-        return FRESH_REFRESHES * (self._fleet.refresh or 0.0) + STAGGER * before(own, same, key)
+        return rounds * (self._fleet.refresh or 0.0) + STAGGER * before(own, same, key)
 
 
 def _as_announced(notice: Notice, started: float | None) -> Notice:

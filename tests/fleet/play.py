@@ -221,10 +221,10 @@ def free_ports(count: int) -> list[int]:
     raise AssertionError("this machine has no free ports left")
 
 
-def start(replicas: Sequence[Replica]) -> None:
+def start(replicas: Sequence[Replica], seconds: float = _START_SECONDS) -> None:
     """Start all, a few at a time; each is ready when this returns."""
     waiting, starting = deque(replicas), []
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + seconds
     while waiting or starting:
         while waiting and len(starting) < _AT_ONCE:
             starting.append(waiting.popleft())
