@@ -168,7 +168,7 @@ def fleet(size: int, *, by: str = "redis", seed: int = 0) -> Iterator[Fleet]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outrider-fleet-")))
         database = stack.enter_context(Postgres(max_connections=3 * size + 10))
         redis = stack.enter_context(Valkey()) if by == "redis" else None
-        chosen = _ports(2 * size)
+        chosen = free_ports(2 * size)
         ports, ways = chosen[:size], stack.enter_context(Ways(database.port, chosen[size:], seed))
         peers = f"redis: '{redis.url}'" if redis else f"urls: {[f'http://{HOST}:{port}' for port in ports]}"
         replicas = []
@@ -176,8 +176,8 @@ def fleet(size: int, *, by: str = "redis", seed: int = 0) -> Iterator[Fleet]:
             replica = Replica(port, folder / f"{number}.yaml", folder / f"{number}.log")
             replica.file.write_text(_file(port, folder / f"{number}.sock", ways.ports[number], peers))
             replicas.append(replica)
-        stack.callback(_end, replicas)
-        _start(replicas)
+        stack.callback(end, replicas)
+        start(replicas)
         watch = stack.enter_context(Watch(ports))
         started = Fleet(replicas, ways, redis, watch)
         started.settle()
@@ -210,7 +210,7 @@ probes:
 """
 
 
-def _ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """So many ports that nobody listens on."""
     chosen: list[int] = []
     for port in random.Random().sample(_PORTS, len(_PORTS)):
@@ -221,10 +221,10 @@ def _ports(count: int) -> list[int]:
     raise AssertionError("this machine has no free ports left")
 
 
-def _start(replicas: Sequence[Replica]) -> None:
+def start(replicas: Sequence[Replica], seconds: float = _START_SECONDS) -> None:
     """Start all, a few at a time; each is ready when this returns."""
     waiting, starting = deque(replicas), []
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + seconds
     while waiting or starting:
         while waiting and len(starting) < _AT_ONCE:
             starting.append(waiting.popleft())
@@ -234,7 +234,7 @@ def _start(replicas: Sequence[Replica]) -> None:
         time.sleep(0.02)
 
 
-def _end(replicas: Sequence[Replica]) -> None:
+def end(replicas: Sequence[Replica]) -> None:
     """End all at once; nothing is lost with them."""
     started = [each.process for each in replicas if each.process is not None]
     for process in started:
