@@ -132,7 +132,7 @@ def span(one):
 
     url = f"http://127.0.0.1:{one.otlp}/v1/traces"
     made = urllib.request.Request(url, request(1), {"Content-Type": "application/x-protobuf"}, method="POST")
-    with urllib.request.urlopen(made, timeout=5) as answer:
+    with urllib.request.urlopen(made, timeout=30) as answer:
         return answer.status
 
 

@@ -93,7 +93,7 @@ def _until(true, *, within=20.0):
 
 def _get(url):
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=5)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
     try:
         connection.request("GET", parts.path)
         return json.loads(connection.getresponse().read())

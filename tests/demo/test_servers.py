@@ -119,7 +119,7 @@ def test_rotel_forwards():
         request = urllib.request.Request(
             f"{first.url}/v1/traces", body.SerializeToString(), {"Content-Type": "application/x-protobuf"}
         )
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             assert answer.status == 200
         deadline = time.monotonic() + 10
         while "Received traces" not in last.log:

@@ -70,7 +70,7 @@ class Replica:
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of one GET."""
-        asking = http.client.HTTPConnection(HOST, self.port, timeout=5)
+        asking = http.client.HTTPConnection(HOST, self.port, timeout=30)
         try:
             asking.request("GET", path)
             answer = asking.getresponse()

@@ -37,7 +37,7 @@ def _head(length, more=""):
 
 def _sends(address, *parts, pause=0.0, read=True):
     """Send these parts on a connection of their own; what came back, b"" where it was cut off."""
-    with contextlib.suppress(OSError), socket.create_connection((HOST, address), timeout=10) as connection:
+    with contextlib.suppress(OSError), socket.create_connection((HOST, address), timeout=30) as connection:
         for part in parts:
             connection.sendall(part)
             time.sleep(pause)
@@ -143,7 +143,7 @@ class Pulse:
         self._thread.join()
 
     def _run(self):
-        with contextlib.closing(http.client.HTTPConnection(HOST, self._running.public, timeout=10)) as connection:
+        with contextlib.closing(http.client.HTTPConnection(HOST, self._running.public, timeout=30)) as connection:
             while not self._ending.wait(0.01):
                 began = time.perf_counter()
                 connection.request("GET", "/livez")

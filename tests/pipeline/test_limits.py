@@ -59,7 +59,7 @@ def test_a_full_memory_says_so_on_both_doors():
             trailing = dict(refused.trailing_metadata())
             for carrier in (retryinfo.DETAILS, retryinfo.LEGACY):
                 assert retryinfo.in_metadata([(carrier, trailing[carrier])]) == 1
-            connection = http.client.HTTPConnection(HOST, running.otlp, timeout=10)
+            connection = http.client.HTTPConnection(HOST, running.otlp, timeout=30)
             connection.request("POST", "/v1/traces", body_of(range(1, 51)), {"Content-Type": PROTOBUF})
             answer = connection.getresponse()
             assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
@@ -148,7 +148,7 @@ def test_a_hundred_uploads_at_once_never_exceed_the_budget():
 def _upload(otlp, body):
     """The status, and how many bytes of the body were sent before it came: none for a second, then all."""
     head = f"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: {PROTOBUF}\r\nContent-Length: {len(body)}\r\n\r\n"
-    with socket.create_connection((HOST, otlp), timeout=20) as connection:
+    with socket.create_connection((HOST, otlp), timeout=30) as connection:
         connection.sendall(head.encode())
         answered, _, _ = select.select([connection], [], [], 1.0)
         if not answered:
@@ -178,7 +178,7 @@ def _paced(work):
     """250 a second on one connection; how long each took."""
     otlp, bodies, began = work
     took = []
-    connection = http.client.HTTPConnection(HOST, otlp, timeout=10)
+    connection = http.client.HTTPConnection(HOST, otlp, timeout=30)
     for number, body in enumerate(bodies):
         time.sleep(max(0.0, began + number / 250 - time.monotonic()))
         at = time.monotonic()
@@ -198,7 +198,7 @@ def test_headers_that_go_along_count_as_what_they_cost():
         send(running, range(1, 11))
         before = hidden_rss(running)
         body, status, sent = gzip.compress(body_of(range(1, 2), 0)), 200, 0
-        connection = http.client.HTTPConnection(HOST, running.otlp, timeout=10)
+        connection = http.client.HTTPConnection(HOST, running.otlp, timeout=30)
         while status == 200 and sent < 6000:
             names = {name: f"{sent}".ljust(7500, "x") for name in ("x-a", "x-b")}
             connection.request(

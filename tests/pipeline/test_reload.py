@@ -126,7 +126,7 @@ def test_a_call_on_its_way_is_answered_through_a_move(tmp_path):
     """A body that is half sent when the port moves is taken to its end."""
     with scripted() as gateway, serving(file_of({"gateway": gateway.port}, tmp_path)) as running:
         body, there = body_of(range(1, 101)), port()
-        with contextlib.closing(http.client.HTTPConnection(HOST, running.otlp, timeout=10)) as connection:
+        with contextlib.closing(http.client.HTTPConnection(HOST, running.otlp, timeout=30)) as connection:
             connection.putrequest("POST", "/v1/traces")
             connection.putheader("Content-Type", PROTOBUF)
             connection.putheader("Content-Length", str(len(body)))
@@ -260,7 +260,7 @@ def test_what_is_done_with_spans_changes_in_place(tmp_path):
 
 
 def _options(running, headers):
-    with contextlib.closing(http.client.HTTPConnection(HOST, running.otlp, timeout=10)) as connection:
+    with contextlib.closing(http.client.HTTPConnection(HOST, running.otlp, timeout=30)) as connection:
         connection.request("OPTIONS", "/v1/traces", headers=headers)
         return connection.getresponse().status
 

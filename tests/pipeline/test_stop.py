@@ -195,7 +195,7 @@ def test_a_job_is_done_when_its_spans_are_delivered(tmp_path):
         "for first in range(1, 1001, 100):\n"
         "    body = body_of(range(first, first + 100))\n"
         "    headers = {'Content-Type': 'application/x-protobuf'}\n"
-        "    urllib.request.urlopen(urllib.request.Request(sys.argv[1], body, headers), timeout=10).close()\n"
+        "    urllib.request.urlopen(urllib.request.Request(sys.argv[1], body, headers), timeout=30).close()\n"
         "sys.exit(7)\n"
     )
     collector = Collector()

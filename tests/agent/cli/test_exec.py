@@ -70,7 +70,7 @@ class Running:
 
     def ready(self):
         """Whether the agent says ready; OSError while it does not answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.public, timeout=2)
+        connection = http.client.HTTPConnection("127.0.0.1", self.public, timeout=30)
         try:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == 200

@@ -128,7 +128,7 @@ def asked(prometheus, expr):
         expr = expr.replace(name, value)
     form = urllib.parse.urlencode({"query": expr}).encode()
     try:
-        with urllib.request.urlopen(f"{prometheus.url}/api/v1/query", form, timeout=10) as answer:
+        with urllib.request.urlopen(f"{prometheus.url}/api/v1/query", form, timeout=30) as answer:
             return json.load(answer)["data"]["result"]
     except urllib.error.HTTPError as error:
         pytest.fail(f"{expr}: {json.load(error)['error']}")
@@ -144,7 +144,7 @@ def prometheus(valkey):
                 post = urllib.request.Request(
                     f"http://127.0.0.1:{one.otlp}/v1/traces", spans(number), {"Content-Type": "application/x-protobuf"}
                 )
-                urllib.request.urlopen(post, timeout=5).close()
+                urllib.request.urlopen(post, timeout=30).close()
                 one.get("/readyz")
                 silent = [expr for _, expr in QUERIES if not asked(server, expr) and not _excused(expr)]
                 if not silent or number > 30:

@@ -53,6 +53,6 @@ def delivered(*entries):
 
 async def until(store):
     """Wait until all of it is on disk."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while store.trouble or not await store.flush():
             await asyncio.sleep(0.005)

@@ -189,7 +189,7 @@ async def test_a_folder_that_cannot_be_made_is_told_and_tried_again(opened, tmp_
     with pytest.raises(StateError, match=str(tmp_path)):
         await database.write(put("x"))
     (tmp_path / "state").unlink()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while database.trouble:
             await asyncio.sleep(0.01)
     assert await database.write(put("y")) == 1
@@ -224,7 +224,7 @@ async def test_space_is_given_back(opened, tmp_path):
         await database.write(lambda db: db.executemany("INSERT INTO notes VALUES (?)", [("x" * 100_000,)] * 10))
     await database.write(lambda db: db.execute("DELETE FROM notes"))
     file = tmp_path / "state" / "outrider.db"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while file.stat().st_size > 5 << 20:
             await asyncio.sleep(0.02)
     assert await database.write(put("still works")) == 1
@@ -260,7 +260,7 @@ async def test_a_locked_file_is_waited_for(opened, tmp_path):
         await database.write(put("x"))
     shell.execute("ROLLBACK")
     shell.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while database.trouble:
             await asyncio.sleep(0.01)
     assert await database.write(put("y")) == 1

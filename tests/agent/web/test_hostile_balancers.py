@@ -64,7 +64,7 @@ def one(ports):
 
 def told(port):
     """The line of the agent-check."""
-    with socket.create_connection((HOST, port), timeout=10) as client:
+    with socket.create_connection((HOST, port), timeout=30) as client:
         return client.makefile().read()
 
 
@@ -84,7 +84,7 @@ def files_of(one):
 
 def connect(port):
     """A connection; none where there is no room."""
-    return socket.create_connection((HOST, port), timeout=5)
+    return socket.create_connection((HOST, port), timeout=30)
 
 
 def idle(port, stack):

@@ -186,7 +186,7 @@ async def test_slow_heads_are_cut(world, monkeypatch, start):
     async with (
         listeners.public(world.desk(), LOOPBACK) as listener,
         dial(listener.port) as (reader, writer),
-        asyncio.timeout(5),
+        asyncio.timeout(60),
     ):
         writer.write(start)
         dripping = asyncio.create_task(drip(writer))
@@ -201,7 +201,7 @@ async def test_a_head_without_end_is_cut_off(world, caplog):
     fields = b"".join(b"X%02d: %s\r\n" % (number, b"a" * 4000) for number in range(60))
     async with listeners.public(world.desk(), LOOPBACK) as listener:
         for start in (b"", b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"):
-            async with dial(listener.port) as (reader, writer), asyncio.timeout(5):
+            async with dial(listener.port) as (reader, writer), asyncio.timeout(60):
                 writer.write(start + b"GET /livez HTTP/1.1\r\nHost: x\r\n" + fields)
                 with contextlib.suppress(ConnectionError):
                     assert b"\r\n\r\n" not in (await reader.read()).partition(b"\r\n\r\n")[2]
@@ -251,7 +251,7 @@ async def test_busy_connections_are_the_last_to_go(world, monkeypatch):
     async with (
         listeners.public(world.desk(), LOOPBACK) as listener,
         contextlib.AsyncExitStack() as clients,
-        asyncio.timeout(10),
+        asyncio.timeout(60),
     ):
         port = listener.port
         reader, writer = await clients.enter_async_context(dial(port))
@@ -280,7 +280,7 @@ async def test_a_fault_of_ours_is_told_once(public, world, caplog):
 
 async def test_closing_leaves_nothing(world):
     """A closed listener refuses, its idle connections are gone, and its port is free at once."""
-    async with contextlib.AsyncExitStack() as clients, asyncio.timeout(10):
+    async with contextlib.AsyncExitStack() as clients, asyncio.timeout(60):
         async with listeners.public(world.desk(), LOOPBACK) as listener:
             port = listener.port
             reader, writer = await clients.enter_async_context(dial(port))
@@ -327,7 +327,7 @@ async def test_few_file_descriptors(loop):
     assert server.stdout is not None
     try:
         port = int(await server.stdout.readline())
-        async with contextlib.AsyncExitStack() as clients, asyncio.timeout(20):
+        async with contextlib.AsyncExitStack() as clients, asyncio.timeout(60):
             for _ in range(200):
                 await clients.enter_async_context(dial(port))
             while not (await ask(port)).startswith(b"HTTP/1.0 200"):

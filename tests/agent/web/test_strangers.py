@@ -53,7 +53,7 @@ groups: {{all: {{members: [db, app]}}}}
 
 def change(one, path, method, body, **headers):
     """Status and text of a request to the admin listener, its headers as given."""
-    asking = http.client.HTTPConnection(HOST, one.admin, timeout=20)
+    asking = http.client.HTTPConnection(HOST, one.admin, timeout=30)
     try:
         asking.putrequest(method, path, skip_host="Host" in headers)
         for name, value in headers.items():
