@@ -30,6 +30,7 @@ from tests.pipeline.paths import (
     spans,
 )
 from tests.pipeline.upstreams import scripted
+from tests.running import AT_ONCE, PATIENCE
 
 pytestmark = pytest.mark.e2e
 
@@ -49,7 +50,7 @@ def test_a_full_memory_says_so_on_both_doors():
             while True:
                 ids = range(first, first + 50)
                 try:
-                    call(body_of(ids), timeout=10)
+                    call(body_of(ids), timeout=PATIENCE)
                 except grpc.RpcError as error:
                     refused = error
                     break
@@ -146,11 +147,11 @@ def test_a_hundred_uploads_at_once_never_exceed_the_budget():
 
 
 def _upload(otlp, body):
-    """The status, and how many bytes of the body were sent before it came: none for a second, then all."""
+    """The status, and how many bytes of the body were sent before it came: none for five seconds, then all."""
     head = f"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: {PROTOBUF}\r\nContent-Length: {len(body)}\r\n\r\n"
-    with socket.create_connection((HOST, otlp), timeout=30) as connection:
+    with socket.create_connection((HOST, otlp), timeout=PATIENCE) as connection:
         connection.sendall(head.encode())
-        answered, _, _ = select.select([connection], [], [], 1.0)
+        answered, _, _ = select.select([connection], [], [], 5.0)
         if not answered:
             connection.sendall(body)
         return int(connection.recv(4096).split()[1]), 0 if answered else len(body)
@@ -158,37 +159,32 @@ def _upload(otlp, body):
 
 @pytest.mark.case("D5")
 def test_a_thousand_requests_a_second_of_one_span(tmp_path):
-    """A sender without batching: nothing is lost, and the loop hardly lags."""
+    """A sender without batching: nothing is lost, each costs little, and the loop turns."""
     collector = Collector()
     with collector.listening(), serving(file_of({"gateway": collector.port}, tmp_path)) as running:
         bodies = [requests_of([number]) for number in range(1, 3001)]
-        began, took = time.monotonic(), []
+        began, before = time.monotonic(), running.cpu
         with ThreadPoolExecutor(4) as pool:
-            for part in pool.map(_paced, [(running.otlp, bodies[n::4], began) for n in range(4)]):
-                took += part
-        lag = page(running).total("event_loop_lag_seconds")
+            list(pool.map(_paced, [(running.otlp, bodies[n::4], began) for n in range(4)]))
+        lag, spent = page(running).total("event_loop_lag_seconds"), running.cpu - before
         collector.until(set(range(1, 3001)))
         settled(running)
         assert not missing(running)
-        assert lag < 1, lag  # what a kubelet waits; how little it is, `bench/` says
-        assert sorted(took)[len(took) // 2] < 0.25
+        assert lag < AT_ONCE
+        assert spent / len(bodies) < 0.01  # seconds of processor for one request; how many, `bench/` says
 
 
 def _paced(work):
-    """250 a second on one connection; how long each took."""
+    """250 a second on one connection."""
     otlp, bodies, began = work
-    took = []
-    connection = http.client.HTTPConnection(HOST, otlp, timeout=30)
+    connection = http.client.HTTPConnection(HOST, otlp, timeout=PATIENCE)
     for number, body in enumerate(bodies):
         time.sleep(max(0.0, began + number / 250 - time.monotonic()))
-        at = time.monotonic()
         connection.request("POST", "/v1/traces", body, {"Content-Type": PROTOBUF})
         with connection.getresponse() as answer:
             assert answer.status == 200
             answer.read()
-        took.append(time.monotonic() - at)
     connection.close()
-    return took
 
 
 def test_headers_that_go_along_count_as_what_they_cost():

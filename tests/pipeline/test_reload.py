@@ -32,6 +32,7 @@ from tests.pipeline.paths import (
     upstream,
 )
 from tests.pipeline.upstreams import scripted
+from tests.running import PATIENCE
 
 pytestmark = pytest.mark.e2e
 
@@ -47,7 +48,7 @@ def refused(running):
 def grpc_call(address, body):
     """One export over gRPC; raises what it was answered with."""
     with grpc.insecure_channel(f"{HOST}:{address}") as channel:
-        return channel.unary_unary(METHODS[Signal.TRACES])(body, timeout=10)
+        return channel.unary_unary(METHODS[Signal.TRACES])(body, timeout=PATIENCE)
 
 
 @pytest.mark.case("H11")
