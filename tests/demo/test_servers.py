@@ -11,8 +11,7 @@ import asyncpg
 import psutil
 import pytest
 
-from agent.demo.process import ServerError, free_port, port_taken
-from agent.demo.process import STOP_SECONDS
+from agent.demo.process import STOP_SECONDS, ServerError, free_port, port_taken
 from agent.demo.servers import Postgres, Rotel, Valkey
 
 
