@@ -137,7 +137,7 @@ probes:
   app: {type: http, url: "http://127.0.0.1:APP/healthz", PACE}
   orders: {type: http, url: "http://127.0.0.1:ORDERS/", shared: true, when_down: unready, PACE}
 """
-PACE = "interval: 300ms, timeout: 250ms, fast_interval: 100ms"
+PACE = "interval: 1s, timeout: 900ms, fast_interval: 100ms"
 
 
 @pytest.mark.e2e
