@@ -66,6 +66,10 @@ class Agent:
             time.sleep(0.02)
         raise AssertionError(f"{what} never came:\n{self.log.read_text()[-3000:]}")
 
+    def says(self, text):
+        """Wait until its log has this: a thread of its own writes it, a moment after what it tells of."""
+        self.wait(lambda: text in self.log.read_text(), f"{text!r} in the log")
+
     def signal(self, number):
         """Send a signal."""
         self.process.send_signal(number)

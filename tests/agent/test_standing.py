@@ -10,7 +10,7 @@ import pytest
 
 from tests.running import agent
 
-PROBE = "type: http, interval: 500ms, fast_interval: 200ms, failure_threshold: 2, success_threshold: 1"
+PROBE = "type: http, interval: 1s, timeout: 900ms, fast_interval: 200ms, failure_threshold: 2, success_threshold: 1"
 NOWHERE = "http://127.0.0.1:9"
 
 

@@ -112,7 +112,7 @@ def test_a_long_outage_costs_the_oldest_in_exact_numbers(tmp_path):
             dropped = int(spans(running, "dropped_spans_total", reason="queue_full"))
             assert dropped == 4000 - spans(running, "queue_spans") > 2000
             assert not missing(running)
-            assert "gateway: dropped " in running.log.read_text()
+            running.says("gateway: dropped ")
             gateway.always = Reply()
             running.wait(gateway.delivered, "a recovery")
             began = time.monotonic()

@@ -147,7 +147,7 @@ def prometheus(valkey):
                 urllib.request.urlopen(post, timeout=30).close()
                 one.get("/readyz")
                 silent = [expr for _, expr in QUERIES if not asked(server, expr) and not _excused(expr)]
-                if not silent or number > 30:
+                if not silent or number > 300:
                     break
                 time.sleep(0.25)  # the next scrape
             yield server
