@@ -45,7 +45,7 @@ CASES = {
     "postgres-closes": (refusing_tls(says(b"S\0\0")), "connection_reset"),
 }
 MEMORY = 20 * 1024 * 1024  # bytes the agent may grow by
-QUIET = "probes: {me: {type: memory, of: self, interval: 200ms}}\n"
+QUIET = "probes: {me: {type: memory, of: self, interval: 1s}}\n"
 
 
 def attempts(one, probe, outcome="pass"):

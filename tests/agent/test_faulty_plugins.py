@@ -13,7 +13,7 @@ from tests.running import PATIENCE, agent
 pytestmark = pytest.mark.e2e
 
 FOLDER = Path(__file__).with_name("plugins")
-BESIDES = "  me: {type: memory, of: self, interval: 200ms, timeout: 150ms}\n"
+BESIDES = "  me: {type: memory, of: self, interval: 700ms, timeout: 600ms}\n"
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def running(body):
 
 def probes(orders, cls="Faulty", more=""):
     """A faulty probe beside a good one."""
-    options = f"orders: '{orders}', interval: 200ms, timeout: 150ms, failure_threshold: 1{more}"
+    options = f"orders: '{orders}', interval: 700ms, timeout: 600ms, failure_threshold: 1{more}"
     return f"probes:\n{BESIDES}  bad: {{type: 'faulty:{cls}', {options}}}\n"
 
 
@@ -110,7 +110,7 @@ def test_notifiers_that_fail_hold_up_nobody(orders):
     """One hangs, one raises, one cancels itself: the fourth is told, no verdict moves, the process ends in time."""
     with answering() as upstream, answering() as dependency:
         dependency.status = 500
-        options = f"url: '{dependency.url}', interval: 200ms, timeout: 150ms, when_down: degraded"
+        options = f"url: '{dependency.url}', interval: 700ms, timeout: 600ms, when_down: degraded"
         body = f"probes:\n{BESIDES}  bad: {{type: http, {options}}}\n{ALERTING.format(url=upstream.url)}"
         with running(body) as one:
             one.until("/readyz/me")

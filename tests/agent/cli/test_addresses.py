@@ -11,7 +11,7 @@ from agent.demo.servers import free_port
 from config.types import ListenAddress
 from tests.running import ROOT, agent
 
-QUIET = "probes: {me: {type: memory, of: self, interval: 200ms}}\n"
+QUIET = "probes: {me: {type: memory, of: self, interval: 1s}}\n"
 
 
 def outrider(*words, place):
