@@ -2,7 +2,6 @@
 
 import gzip
 import http.client
-import select
 import socket
 import threading
 import time
@@ -125,7 +124,7 @@ def test_a_hundred_uploads_at_once_never_exceed_the_budget():
     receive = "memory: 16MiB, max_body: 8MiB"
     with collector.listening(), serving(file_of({"gateway": collector.port}, None, limits, receive)) as running:
         send(running, range(1, 11))
-        before, most, ending = hidden_rss(running), [0], threading.Event()
+        before, most, ending, refused = hidden_rss(running), [0], threading.Event(), threading.Event()
 
         def look():
             while not ending.wait(0.02):
@@ -134,7 +133,7 @@ def test_a_hundred_uploads_at_once_never_exceed_the_budget():
         looking = threading.Thread(target=look)
         looking.start()
         with ThreadPoolExecutor(100) as pool:
-            answers = list(pool.map(lambda _: _upload(running.otlp, body), range(100)))
+            answers = list(pool.map(lambda _: _upload(running.otlp, body, refused), range(100)))
         ending.set()
         looking.join()
         codes = {code for code, _ in answers}
@@ -146,15 +145,18 @@ def test_a_hundred_uploads_at_once_never_exceed_the_budget():
         assert not missing(running)
 
 
-def _upload(otlp, body):
-    """The status, and how many bytes of the body were sent before it came: none for five seconds, then all."""
-    head = f"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: {PROTOBUF}\r\nContent-Length: {len(body)}\r\n\r\n"
+def _upload(otlp, body, refused):
+    """The status, and how many bytes of the body were sent before it came: none, or all once it was asked for."""
+    head = f"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: {PROTOBUF}\r\nContent-Length: {len(body)}\r\n"
     with socket.create_connection((HOST, otlp), timeout=PATIENCE) as connection:
-        connection.sendall(head.encode())
-        answered, _, _ = select.select([connection], [], [], 5.0)
-        if not answered:
-            connection.sendall(body)
-        return int(connection.recv(4096).split()[1]), 0 if answered else len(body)
+        connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+        code = int(connection.recv(4096).split()[1])
+        if code != 100:
+            refused.set()
+            return code, 0
+        refused.wait(2)  # so that all of the budget is taken
+        connection.sendall(body)
+        return int(connection.recv(4096).split()[1]), len(body)
 
 
 @pytest.mark.case("D5")
