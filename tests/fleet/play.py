@@ -37,7 +37,7 @@ NOTICED = (INTERVAL + FAST * (FAILURES - 1)) * _LONGER + TIMEOUT * FAILURES
 RECOVERED = (INTERVAL + FAST * (SUCCESSES - 1)) * _LONGER + TIMEOUT * SUCCESSES + READY_DELAY
 SLACK = 20.0  #: seconds that asking the others may cost; 1-2, but on a busy machine
 
-_START_SECONDS = 120.0
+_START_SECONDS = 300.0
 _AT_ONCE = 6  # agents that start at the same time: more would only wait for each other
 _PORTS = range(15000, 32000)  # below those that the kernel gives away: nobody takes one between its choice and its use
 _UNREADY = "this replica is unready"

@@ -12,7 +12,7 @@ import pytest
 
 from tests.fleet.play import INTERVAL, NOTICED, RECOVERED, SLACK, fleet, play
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 SIZE = 50
 SEED = int(os.environ.get("OUTRIDER_FLEET_SEED") or random.randrange(1_000_000))
