@@ -63,7 +63,7 @@ def test_keys_arrive_one_by_one_and_the_terminal_is_left_as_found(terminal):
             os.write(ours, key.encode())
             assert program.stdout.readline() == f"<{key}>\n"
         os.write(ours, b"q")
-        assert program.wait(10) == 0
+        assert program.wait(60) == 0
     assert termios.tcgetattr(theirs) == before
 
 
@@ -74,7 +74,7 @@ def test_ctrl_c_stays_a_signal(terminal):
     with _start(theirs) as program:
         assert program.stdout.readline() == "keys\n"
         os.write(ours, b"\x03")
-        assert program.wait(10) != 0
+        assert program.wait(60) != 0
     assert termios.tcgetattr(theirs) == before
 
 
