@@ -93,7 +93,7 @@ def outrider(*words, env):
     """All that one command says."""
     command = [sys.executable, "-X", "dev", "-m", "outrider", *words]
     ended = subprocess.run(
-        command, check=False, cwd=ROOT, env=os.environ | env, capture_output=True, text=True, timeout=60
+        command, check=False, cwd=ROOT, env=os.environ | env, capture_output=True, text=True, timeout=120
     )
     return ended.stdout + ended.stderr
 

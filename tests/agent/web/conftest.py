@@ -141,7 +141,7 @@ async def dial(port, host="127.0.0.1", **more):
 async def ask(port, request=b"GET /livez HTTP/1.0\r\n\r\n", host="127.0.0.1"):
     """One request over a connection of its own: all that comes back until the server closes."""
     answer = bytearray()
-    async with dial(port, host) as (reader, writer), asyncio.timeout(10):
+    async with dial(port, host) as (reader, writer), asyncio.timeout(60):
         writer.write(request)
         with contextlib.suppress(ConnectionError):
             while chunk := await reader.read(65536):

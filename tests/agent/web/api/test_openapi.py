@@ -37,7 +37,7 @@ def base_url():
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
-    assert started.wait(10)
+    assert started.wait(60)
     url, loop = urls
     yield url
     loop.call_soon_threadsafe(stop.set)
