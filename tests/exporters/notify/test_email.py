@@ -1,6 +1,7 @@
 """Mail: handed to a real SMTP server, in threads, without a secret and without a forged header."""
 
 import asyncio
+import base64
 import logging
 import socket
 import ssl
@@ -205,12 +206,14 @@ async def test_the_first_digit_decides(server, stage, code, error):
 
 @pytest.mark.parametrize("way", ["PLAIN", "LOGIN"])
 async def test_a_refused_login_names_no_secret(server, way):
-    """Not even where the server repeats it."""
+    """Not even where the server repeats it, as it is or as it was sent, and also where the end of it is cut off."""
     server.ways = way
-    server.answer("AUTH", "535 5.7.8 hunter2 (aHVudGVyMg==) is wrong")
+    plain = base64.b64encode(b"\0bob\0hunter2").decode()
+    said = f"5.7.8 hunter2 (aHVudGVyMg==, {plain}) is wrong "
+    server.answer("AUTH", f"535 {said:x<195}hunter2")
     with pytest.raises(Permanent, match=f"auth: AUTH {way}: it answered 535 5.7.8 ") as caught:
-        await notifier(server, user="u", password=Secret("hunter2")).notify([alert()])
-    assert not any(form in str(caught.value) for form in ("hunter2", "aHVudGVyMg"))
+        await notifier(server, user="bob", password=Secret("hunter2")).notify([alert()])
+    assert not any(form in str(caught.value) for form in ("hunt", "aHVudGVyMg", plain[:12]))
 
 
 @pytest.mark.parametrize(("ways", "offered"), [("XOAUTH2", "only XOAUTH2"), ("", "none")])
