@@ -116,6 +116,20 @@ async def test_any_language_arrives(server):
     assert '<a href="https://runbooks.example/a?b=1&amp;c=2">' in got.part("html")
 
 
+async def test_every_address_stays_one(server):
+    """Whatever names stand beside them: beyond ASCII, with commas and quotes, long."""
+    names = ["Jürgen Groß", "", 'Team "Nacht", Süd', "Groß, " * 30, "a, b", "x" * 200]
+    to = [Mailbox(f"oncall{number}@{'mail.' * 9}example", name) for number, name in enumerate(names)]
+    await notifier(server, from_=to[0], to=tuple(to)).notify([alert()])
+    (got,) = server.got
+    found = [(each.display_name, each.addr_spec) for each in got.mail["To"].addresses]
+    assert [address for _, address in found] == [box.address for box in to]
+    # Python's own parser puts a space between two encoded words, which RFC 2047 (6.2) forbids.
+    assert ["".join(name.split()) for name, _ in found] == ["".join(name.split()) for name in names]
+    assert got.mail["From"].addresses[0].display_name == "Jürgen Groß"
+    assert all(len(line) <= 78 for line in got.raw.split(b"\r\n\r\n")[0].split(b"\r\n") if b"=?" in line)
+
+
 async def test_a_dot_alone_ends_no_mail(server):
     """A line of one dot, and one that begins with a dot, arrive as they were."""
     said = alert()
