@@ -62,7 +62,7 @@ def _shown(box: Mailbox) -> str:
     if box.name.isascii():
         return formataddr((box.name, box.address))
     name = Header(box.name, "utf-8", header_name="From").encode(linesep="\r\n")
-    return f"{name} <{box.address}>"
+    return f"{name}\r\n <{box.address}>"  # a line with encoded words must be short (RFC 2047, 2)
 
 
 def subject(alerts: Sequence[Alert]) -> str:
