@@ -101,6 +101,10 @@ class Letters:
         """What is kept for a receiver; of a kind that it is not any more nothing."""
         return [entry for id_, entry in self._entries.items() if id_.receiver == receiver and id_.kind == kind]
 
+    def broken(self) -> dict[str, Alert]:
+        """What others were told of receivers that refuse for good, also of those that are not in the file any more."""
+        return {id_.receiver: entry.alert for id_, entry in self._entries.items() if id_.kind == Kind.BROKEN}
+
     def retain(self, receivers: Mapping[str, Kind]) -> None:
         """Forget receivers that are not in the file any more, or are of another kind; tell what nobody will hear."""
         gone = [
