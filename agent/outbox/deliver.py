@@ -44,13 +44,13 @@ class Outbox:
             for name, notifier in receivers.items()
         }
         if letters:
+            self._broken |= letters.broken()
             letters.retain({name: channel.kind for name, channel in self.channels.items()})
         for name, channel in self.channels.items():
             if before is not None and name in before.channels:
                 channel.adopt(before.channels[name])
             elif letters:
                 channel.restore(letters.claim(name, channel.kind))
-                self._broken.update((name, entry.alert) for entry in letters.claim(name, Kind.BROKEN))
         if before is not None:
             before._letters = None  # noqa: SLF001 - what is left there is lost
         for name in self._broken.keys() - self.channels.keys():

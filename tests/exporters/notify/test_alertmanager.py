@@ -117,6 +117,16 @@ async def test_a_refused_batch_is_said_one_by_one(place, notifier):
     ]
 
 
+@pytest.mark.parametrize(("status", "requests"), [(401, 1), (404, 1), (308, 1), (413, 3)])
+async def test_what_no_alert_can_help_is_asked_once(place, notifier, status, requests):
+    """A wrong token or path is no fault of one alert; a batch that is too large may be taken in pieces."""
+    for _ in range(requests):
+        place.answer(status)
+    with pytest.raises(Permanent):
+        await notifier(place.url).notify([alert(), alert(key="k2", slo="other")])
+    assert len(place.got) == requests
+
+
 @pytest.mark.parametrize(
     ("options", "key"),
     [
