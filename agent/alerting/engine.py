@@ -41,7 +41,10 @@ class AlertEngine:
         self.configure(routes, labels or {})
 
     def configure(self, routes: Sequence[Route], labels: Mapping[str, str]) -> None:
-        """Put other routes and labels in force. An alert that fires is resolved under those it was announced with."""
+        """Put other routes and labels in force. An alert that fires is resolved under those it was announced with.
+
+        Receivers that are new to it hear of it at the next tick, and then of its end.
+        """
         self._routes = tuple(routes)
         self._labels = dict(labels)
 
@@ -80,8 +83,10 @@ class AlertEngine:
         if change is False:
             texts = resolved_annotations(seen, row.pair_of(seen), self._believed(seen.objective))
             return resolve(row, texts, now)
-        if not row.life.firing or row.told is not None:
+        if not row.life.firing:
             return None
+        if row.told is not None:
+            return row.join(receivers_for(row.told.alert.labels, self._routes))
         row.cause = self._cause(row, seen.objective.probe, at)
         if row.cause:
             return None

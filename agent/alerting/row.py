@@ -1,6 +1,6 @@
 """One alert of one objective: its life, and what its receivers know of the present episode."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from agent.alerting.kept import KeptAlert, KeptTold
@@ -65,6 +65,16 @@ class Row:
         named = [each.pair for each in mine if each.pair.name == self.pair]
         holding = [each.pair for each in mine if each.condition]
         return min(named or holding or [each.pair for each in mine], key=lambda pair: pair.short_seconds)
+
+    def join(self, receivers: Iterable[str]) -> Notice | None:
+        """These are to know of what fires: what must be told those that do not."""
+        if self.told is None:
+            return None
+        new = tuple(name for name in receivers if name not in self.told.receivers)
+        if not new:
+            return None
+        self.told = replace(self.told, receivers=(*self.told.receivers, *new))
+        return replace(self.told, receivers=new)
 
     def kept(self) -> KeptAlert:
         """For the next process."""

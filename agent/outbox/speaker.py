@@ -70,7 +70,7 @@ class Speaker:
             if direct or not spoken:
                 posted.append(replace(notice, receivers=direct))
             if spoken:
-                self._hear(replace(notice, receivers=spoken), now)
+                posted += self._hear(replace(notice, receivers=spoken), now)
         return posted + list(self._due(now))
 
     def told(self, now: float) -> Mapping[str, Told]:
@@ -88,9 +88,11 @@ class Speaker:
             return Word.ANNOUNCED if heard else Word.FIRING
         return Word.ENDING if case.word is Word.RESOLVED and self._outbox().waits(key) else case.word
 
-    def _hear(self, notice: Notice, now: float) -> None:
+    def _hear(self, notice: Notice, now: float) -> Iterator[Notice]:
         key, case = notice.alert.key, self._cases.get(notice.alert.key)
-        if notice.alert.firing:
+        if notice.alert.firing and case and case.word is Word.FIRING:
+            yield from self._joined(key, case, notice, now)
+        elif notice.alert.firing:
             self._cases[key] = _Case(Word.FIRING, now, now, notice)
         elif case is None or case.known or self._announced(key, case, now):
             # Unknown here means that it began before this process did: then somebody may have been told.
@@ -98,6 +100,14 @@ class Speaker:
             self._cases[key] = _Case(Word.ENDING, began, now, notice, known=True, started=started)
         else:
             del self._cases[key]  # it ended before anybody was told
+
+    def _joined(self, key: str, case: _Case, notice: Notice, now: float) -> Iterator[Notice]:
+        """Receivers that a change of the file brought while it fires: the first of those that see it tells them."""
+        if case.notice is not None:
+            receivers = tuple(dict.fromkeys((*case.notice.receivers, *notice.receivers)))
+            case.notice = replace(case.notice, receivers=receivers)
+        elif not self._earlier(key, _BURNING, now):
+            yield _as_announced(notice, case.started)
 
     def _due(self, now: float) -> Iterator[Notice]:
         for key, case in list(self._cases.items()):
@@ -162,16 +172,21 @@ class Speaker:
         if not before(own, (view.identity for view in members), key):
             return 0.0
         rounds = FRESH_REFRESHES * (2 if len(members) > len(fresh) else 1)
-        same = (view.identity for view in fresh if key in view.alerts and view.alerts[key].word in words)
-        return rounds * (self._fleet.refresh or 0.0) + STAGGER * before(own, same, key)
+        return rounds * (self._fleet.refresh or 0.0) + STAGGER * self._earlier(key, words, now)
+
+    def _earlier(self, key: str, words: frozenset[Word] | set[Word], now: float) -> int:
+        """How many stand before this one that have the same to say."""
+        same = (view.identity for view, told in self._heard(key, now) if told.word in words)
+        return before(self._fleet.identity, same, key)
 
 
 def _as_announced(notice: Notice, started: float | None) -> Notice:
-    """The end of the episode that the receivers heard of, also where this replica saw it begin at another moment.
+    """The episode that the receivers heard of, also where this replica saw it begin at another moment.
 
     The clock that told its start may be another replica's: nothing ends before it began.
     """
-    alert, ended = notice.alert, notice.alert.resolved_at
-    if started is None or ended is None:
+    if started is None:
         return notice
-    return replace(notice, alert=replace(alert, started_at=started, resolved_at=max(started, ended)))
+    ended = notice.alert.resolved_at
+    over = None if ended is None else max(started, ended)
+    return replace(notice, alert=replace(notice.alert, started_at=started, resolved_at=over))

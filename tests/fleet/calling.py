@@ -26,13 +26,15 @@ class Ear:
     """Webhooks on one port: replica n at `/n`, Alertmanager at `/behind`. It answers 503 while `down`."""
 
     def __init__(self):
-        self.down, self._heard = False, []
+        self.down, self.refused, self._heard = False, 0, []
         ear = self
 
         class Door(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                if not ear.down:
+                if ear.down:
+                    ear.refused += 1
+                else:
                     ear._heard.append((time.time(), self.path, json.loads(body)))
                 self.send_response(503 if ear.down else 200)
                 self.send_header("Content-Length", "0")
@@ -111,9 +113,15 @@ class Callers:
         self.until(self.quiet, "nobody has anything left to say")
         self.until(lambda: False in self.ear.behind(), "Alertmanager tells the end")
 
-    def kill(self, number: int) -> None:
-        """One of them is no more."""
-        dead = self.replicas.pop(number)
+    def called(self) -> None:
+        """Wait until all see it, and both receivers have been told."""
+        self.until(lambda: self.firing() == len(self.replicas), "all see it")
+        self.until(lambda: True in self.ear.words() and True in self.ear.behind(), "somebody is called")
+
+    def kill(self, path: str) -> None:
+        """The one that tells the webhook under this path is no more."""
+        dead = next(each for each in self.replicas if f"/{each.file.stem}" == path)
+        self.replicas.remove(dead)
         dead.process.send_signal(signal.SIGKILL)
         dead.process.wait()
 

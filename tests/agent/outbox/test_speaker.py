@@ -43,7 +43,7 @@ class Play:
         self.replicas = [Replica(f"r{n}", chance.uniform(0, 1e6)) for n in range(count)]
         for one in self.replicas:
             one.fleet.configure(refresh)
-        self.now, self.heard, self.leases, self.alerts = 0, [], [], []
+        self.now, self.heard, self.leases, self.alerts, self.posted = 0, [], [], [], []
         self.run(10 if asks is None else 40)
 
     def run(self, seconds):
@@ -68,6 +68,7 @@ class Play:
         notices, one.news = one.news, []
         one.holding += one.speaker.step(notices, self.now + one.offset)
         if not one.stuck:
+            self.posted += one.holding
             for notice in one.holding:
                 if "am" in notice.receivers:
                     self.leases.append((self.now, one.fleet.identity, notice.alert.firing))
@@ -296,6 +297,24 @@ def test_the_next_episode_is_another_one():
         play.resolve(0, 1, 2)
         play.run(60)
     assert play.words == [True, False, True, False]
+
+
+@pytest.mark.parametrize("after", [0, 30])
+def test_a_receiver_that_comes_while_it_fires_is_told_once(after):
+    """A change of the file brings a chat to all three: one of them tells it, with the start that the others heard."""
+    play = Play(3)
+    for number in range(3):
+        play.fire(number, alert=replace(FIRING, started_at=1000.5 + number))
+    play.run(after)
+    for number in range(3):
+        play.fire(number, to=("chat",), alert=replace(FIRING, started_at=1000.5 + number))
+    play.run(120)
+    play.resolve(0, 1, 2, to=("hook", "chat"))
+    play.run(60)
+    for name in ("hook", "chat"):
+        told = [notice.alert for notice in play.posted if name in notice.receivers]
+        assert [each.firing for each in told] == [True, False], name
+        assert len({each.started_at for each in told}) == 1
 
 
 def test_what_is_over_is_forgotten():
