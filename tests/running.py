@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from agent.demo.servers import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 60.0  # seconds for anything to happen on a busy machine

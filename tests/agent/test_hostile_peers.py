@@ -12,12 +12,12 @@ from itertools import count
 import psutil
 import pytest
 
-from agent.demo.servers import free_port
 from agent.peers import deltas
 from agent.peers.book import MOST, Base, Book
 from tests.agent import hostile
 from tests.agent.peers.asking import way
 from tests.agent.peers.replicas import heard, hearing
+from tests.ports import free_port
 from tests.running import AT_ONCE, agent
 
 JSON = b"Content-Type: application/json\r\n"

@@ -11,9 +11,9 @@ import threading
 import pytest
 
 from agent.cli import addresses
-from agent.demo.servers import free_port
 from tests import kubelet
 from tests.helm.engine import objects, outrider, pod
+from tests.ports import free_port
 from tests.running import ROOT, agent
 
 SECOND = 0.05  # how long a second of the manifest's periods lasts here

@@ -5,7 +5,7 @@ import urllib.request
 
 import pytest
 
-from agent.demo.process import free_port
+from tests.ports import free_port
 from tests.running import agent
 
 pytestmark = pytest.mark.e2e

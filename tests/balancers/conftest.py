@@ -14,8 +14,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from agent.demo.process import HOST, Server, free_port
+from agent.demo.process import HOST, Server
 from tests.docs.pages import DOCS, blocks
+from tests.ports import free_port
 from tests.running import PATIENCE, Agent, agent
 
 #: A replica's own front door decides, quickly; what everyone knows of it is a probe that only degrades.

@@ -4,7 +4,8 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from agent.demo.process import HOST, free_port
+from agent.demo.process import HOST
+from tests.ports import free_port
 from tests.running import PATIENCE, agent
 
 

@@ -11,8 +11,9 @@ import asyncpg
 import psutil
 import pytest
 
-from agent.demo.process import STOP_SECONDS, ServerError, free_port, port_taken
+from agent.demo.process import STOP_SECONDS, ServerError, port_taken
 from agent.demo.servers import Postgres, Rotel, Valkey
+from tests.ports import free_port
 
 
 def _talk(server, line=b"PING\r\n", patience=30.0):

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from agent.cli import addresses
-from agent.demo.servers import free_port
 from config.types import ListenAddress
+from tests.ports import free_port
 from tests.running import ROOT, agent
 
 QUIET = "probes: {me: {type: memory, of: self, interval: 1s}}\n"

@@ -17,8 +17,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import psutil
 import pytest
 
-from agent.demo.servers import free_port
 from tests.agent.spans import request
+from tests.ports import free_port
 from tests.running import PATIENCE, ROOT
 
 pytestmark = pytest.mark.e2e

@@ -13,8 +13,8 @@ import pytest
 
 from agent.cli import Stop
 from agent.cli.smoke import smokes
-from agent.demo.servers import free_port
 from outrider.__main__ import main
+from tests.ports import free_port
 from tests.running import PATIENCE, ROOT, agent
 
 

@@ -15,8 +15,8 @@ from agent.cli import UNREACHABLE, Stop
 from agent.cli.durations import words
 from agent.cli.progress import Progress, printable
 from agent.cli.wait import Answer, Vigil, line, look
-from agent.demo.servers import free_port
 from outrider.__main__ import main
+from tests.ports import free_port
 from tests.running import ROOT, agent
 
 GOOD, BAD = Answer(good=True, status=200), Answer(good=False, status=503, reasons=("db failed: down",))

@@ -7,10 +7,10 @@ import tracemalloc
 
 import pytest
 
-from agent.demo.process import free_port
 from agent.peers.wire import LIMIT
 from tests.agent.peers.asking import answering, outcome
 from tests.agent.peers.replicas import Replica, listening, secret
+from tests.ports import free_port
 from tests.probes.stubs import flood, silence, stub
 
 

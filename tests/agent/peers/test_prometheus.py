@@ -12,7 +12,6 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from agent.demo.process import free_port
 from agent.peers.prometheus import LIMIT, PrometheusWay, Target, attempts_query, members_query
 from agent.web import listeners
 from config.types import ListenAddress, Url
@@ -20,6 +19,7 @@ from exporters.base import Sample
 from tests.agent.peers.replicas import counts, heard, hearing
 from tests.agent.peers.scraped import Prometheus, available
 from tests.agent.web.conftest import World
+from tests.ports import free_port
 from tests.probes.stubs import eventually, silence, stub
 
 SERVICE = 'we"ird\\ (shop|é)'

@@ -11,8 +11,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from agent.demo.servers import free_port
 from tests.agent.hostile import answering
+from tests.ports import free_port
 from tests.running import AT_ONCE, PATIENCE, agent
 
 pytestmark = pytest.mark.e2e
