@@ -81,6 +81,10 @@ async def read(body: bytes, metrics: Collection[str]) -> Page:
             text = f"more than {MAX_SAMPLES} series are wanted; narrow them with labels, or let the service show fewer"
             raise ProbeFailed(Reason.BODY_TOO_LARGE, text)
         await asyncio.sleep(0)
+    if _name(cut := body[body.rfind(b"\n") + 1 :]) in wanted:
+        # 12 of 1234 is a number too: a restart, and 1222 requests that nobody made.
+        text = f"it ends within a line, and may have been cut off: {clean_bytes(cut, 80)!r}"
+        raise ProbeFailed(Reason.PROTOCOL, text)
     return page
 
 
@@ -115,7 +119,7 @@ def _declare(page: Page, line: bytes) -> None:
 
 def _take(page: Page, line: bytes, wanted: Collection[str]) -> bool:
     """Keep a sample whose whole name is wanted, not only the beginning of its name."""
-    name = re.split(rb"[ \t{]", line[:MAX_LINE], maxsplit=1)[0].decode("utf-8", "replace")
+    name = _name(line)
     if name not in wanted:
         return False
     sample = _SAMPLE.fullmatch(line) if len(line) <= MAX_LINE else None
@@ -128,6 +132,10 @@ def _take(page: Page, line: bytes, wanted: Collection[str]) -> bool:
     block = (sample[2] or b"").rstrip()
     page.add(name, Line(hash(block), _labels(block), value))
     return True
+
+
+def _name(line: bytes) -> str:
+    return re.split(rb"[ \t{]", line[:MAX_LINE], maxsplit=1)[0].decode("utf-8", "replace")
 
 
 def _labels(block: bytes) -> dict[str, str]:
