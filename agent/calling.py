@@ -42,6 +42,7 @@ class Calling:
         self._guard, self._replica = guard, replica
         self._labels: Mapping[str, str] = {}
         self._notifying: dict[str, Part] = {}
+        self._problems: Mapping[str, str] = {}
 
     async def open(self, plan: Plan) -> None:
         """Go on with what an earlier process kept of the objectives of this plan, and of who was called."""
@@ -86,6 +87,7 @@ class Calling:
         while True:
             self._replica.weigh()
             self._judge()
+            self._tell()
             await asyncio.sleep(TICK)
 
     def _judge(self) -> None:
@@ -97,6 +99,13 @@ class Calling:
             self.outbox.post(notice)
         if notices:
             self.keeping.soon()
+
+    def _tell(self) -> None:
+        """Say once what keeps an objective from being counted."""
+        problems = self.slos.problems()
+        for name, text in problems.items() - self._problems.items():
+            log.warning("objective %s is not counted: %s", name, text)
+        self._problems = problems
 
     def sources(self) -> Iterable[SampleSource]:
         """Who knows samples."""

@@ -8,10 +8,11 @@ from typing import NamedTuple, Self
 from agent.events import Observation
 from agent.slo import budget, burn
 from agent.slo.burn import Counts
+from agent.slo.counters import Counters, Growth, Histogram
 from agent.slo.events import EventTrack
 from agent.slo.kept import Kept
 from agent.slo.objective import Objective
-from agent.slo.sli import availability
+from agent.slo.sli import Limit, availability, within
 from agent.slo.timeline import Timeline
 from agent.slo.track import Track
 from agent.slo.windows import Pair
@@ -66,6 +67,7 @@ class SloEngine:
         self._timeline = Timeline()
         self._objectives: dict[str, Objective] = {}
         self._tracks: dict[str, Track | EventTrack] = {}
+        self._growths: dict[str, Growth] = {}
         self._conditions: dict[str, _Conditions] = {}
         self._last: dict[str, Observation] = {}
         self.configure(objectives)
@@ -75,7 +77,7 @@ class SloEngine:
 
         Other alert windows begin with what the ones before remember.
         """
-        before, tracks = self._objectives, self._tracks
+        before, tracks, growths = self._objectives, self._tracks, self._growths
         self._objectives = {objective.name: objective for objective in objectives}
         self._conditions = {name: _Conditions.of(objective) for name, objective in self._objectives.items()}
         self._tracks = {
@@ -83,6 +85,11 @@ class SloEngine:
             if name in before and before[name].measure == objective.measure
             else _track(objective)
             for name, objective in self._objectives.items()
+        }
+        self._growths = {
+            name: growths[name] if name in growths and before[name].sli == objective.sli else Growth(objective.reads)
+            for name, objective in self._objectives.items()
+            if isinstance(objective.reads, Counters | Histogram)
         }
         for name, track in self._tracks.items():
             if isinstance(track, Track):
@@ -103,10 +110,18 @@ class SloEngine:
     def observe(self, seen: Observation) -> None:
         """Take one attempt in."""
         at = self._timeline.advance(seen.at)
-        for name, track in self._tracks.items():
-            if isinstance(track, Track) and self._objectives[name].probe == seen.probe:
+        for name, objective in self._objectives.items():
+            if objective.probe == seen.probe:
                 self._last[seen.probe] = seen
-                track.record(availability(seen.outcome), at)
+                self._take(objective, self._tracks[name], seen, at)
+
+    def _take(self, objective: Objective, track: Track | EventTrack, seen: Observation, at: float) -> None:
+        if isinstance(track, EventTrack):
+            track.count(*self._growths[objective.name].take(seen), at)
+            return
+        said = within(objective.reads, seen) if isinstance(objective.reads, Limit) else availability(seen.outcome)
+        if said is not None:
+            track.record(said, at)
 
     def count(self, name: str, good: int, bad: int, at: float) -> None:
         """Take requests in that the objective `name` is about; one that is no longer in force has no use for them."""
@@ -187,12 +202,22 @@ class SloEngine:
                 sample = Sample((objective.service, objective.name, *labels), value)
                 families.setdefault(name, []).append(sample)
         yield from families.items()
+        if self._growths:
+            services = {name: objective.service for name, objective in self._objectives.items()}
+            counts = [Sample((services[name], name), growth.corrupt) for name, growth in self._growths.items()]
+            yield "outrider_slo_corrupt_total", counts
+
+    def problems(self) -> dict[str, str]:
+        """What keeps objectives from being counted, by name; none for one that is."""
+        return {name: growth.problem for name, growth in self._growths.items() if growth.problem}
 
     def view(self) -> list[dict[str, object]]:
         """What the API shows of every objective; ratios and burn rates as floats, times in seconds."""
+        problems = self.problems()
         return [
-            _shown(evaluation, self._tracks[evaluation.objective.name].unknown_events)
-            for evaluation in self.evaluations()
+            _shown(each, self._tracks[each.objective.name].unknown_events)
+            | {"problem": problems.get(each.objective.name)}
+            for each in self.evaluations()
         ]
 
 
@@ -209,7 +234,7 @@ class _Conditions(NamedTuple):
 
 def _track(objective: Objective) -> Track | EventTrack:
     windows, period, slot = objective.windows, objective.window_seconds, objective.slot_seconds
-    if objective.requests:
+    if objective.counts_events:
         return EventTrack(windows, period, slot)
     return Track(slot, windows, period, objective.stale_after)
 

@@ -33,7 +33,7 @@ class EventTrack:
         self.bad_events = 0
 
     def count(self, good: int, bad: int, at: float) -> None:
-        """Take events that were told at `at`."""
+        """Take events that were told at `at`. Good ones below 0: so many of those before were bad after all."""
         self.advance(at)
         self._fine.add(bad, good + bad, 0)
         self._coarse.add(bad, good + bad, 0)
@@ -55,7 +55,7 @@ class EventTrack:
             return self._long(seconds // COARSE_SECONDS)
         slots = max(2, seconds // self.slot)
         bad, total, watched = self._fine.sums(slots)
-        return Counts(total, total, bad, bad, watched, slots)
+        return _counts(bad, total, watched, slots)
 
     def period(self) -> Counts:
         """What the period holds, the open slot as in `window`."""
@@ -63,7 +63,7 @@ class EventTrack:
 
     def _long(self, entries: int) -> Counts:
         bad, total, watched = self._coarse.sums(entries)
-        return Counts(total, total, bad, bad, watched, entries * COARSE_SECONDS // self.slot)
+        return _counts(bad, total, watched, entries * COARSE_SECONDS // self.slot)
 
     def dump(self, since: int) -> tuple[bytes, dict[int, bytes]]:
         """The alert windows, and the period's days from the day `since` on."""
@@ -84,3 +84,8 @@ class EventTrack:
         self._index = index
         self._fine.move(index)
         self._coarse.move(index * self.slot // COARSE_SECONDS)
+
+
+def _counts(bad: int, total: int, watched: int, whole: int) -> Counts:
+    bad = min(bad, total)  # one that was found to be bad late may be of an event that has left the window
+    return Counts(total, total, bad, bad, watched, whole)

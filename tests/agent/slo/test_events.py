@@ -12,8 +12,9 @@ from agent.slo.burn import Counts
 from agent.slo.engine import SloEngine
 from agent.slo.events import EventTrack
 from agent.slo.objective import Objective, Requests
-from config.sections.slos import Sli, Slo, SpanSli
-from config.types import Duration, Ratio
+from config.sections.sli import Sli, SpanSli
+from config.sections.slos import Slo
+from config.types import Bound, Ratio
 from exporters.contract import METRICS
 from tests.agent.slo.stream import BASE, attempt, objective, quick
 
@@ -188,7 +189,7 @@ def test_memory_is_small_and_fixed():
 
 def test_from_the_file():
     """The file's words become the engine's; the limit in seconds."""
-    sli = Sli(spans=SpanSli(kind="consumer", route="orders"), within=Duration(0.25))
+    sli = Sli(spans=SpanSli(kind="consumer", route="orders"), within=Bound(0.25, "seconds"))
     made = Objective.of("queue", "shop", Slo(objective=Ratio.parse("99%"), sli=sli))
     assert (made.probe, made.requests) == ("", Requests("consumer", "orders", 0.25))
     assert made.sli == "consumer spans of orders within 250ms"
