@@ -6,7 +6,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client import Histogram as Observed
@@ -125,6 +125,7 @@ def test_fractions_add_up():
     assert rows == [(0, 0), (0, 0), (1, 0), (0, 1)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50), st.booleans()), max_size=40))
 def test_bad_events_are_never_more_than_events(steps):
     """However they grow, vanish and fall, the sums are whole, and all that grew while it was there is in them."""
