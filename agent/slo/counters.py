@@ -8,7 +8,7 @@ from agent.units import number
 from config.types import Bound
 from probes.base import Buckets, Measurement
 
-MOST_PER_SECOND = 5_000_000  #: events; a track holds three times as many
+MOST_PER_SECOND = 3_000_000  #: events; a track holds half as many again
 _LONGEST = 100.0  # seconds of them that one attempt may tell of
 
 
