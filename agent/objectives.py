@@ -49,6 +49,8 @@ def _unfit(sli: Sli, key: str, target: str, planned: Planned) -> str:
     if spec is None:
         known = (*promised, "duration") if key == "reading" else tuple(promised)
         return f"'{probe}' has no reading '{reading}'; {suggestion(reading, known)}"
+    if spec.of_target and planned.reads == "never":
+        return f"'{probe}' has `readings: never`, so nobody reads it; write `readings: auto`"
     if key == "reading":
         return _unlimited(spec, sli.within)
     if key == "histogram":

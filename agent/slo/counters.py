@@ -1,7 +1,7 @@
 """Counters and histograms that a probe reads: what they grew by since the attempt before, as good and bad events."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from agent.events import Observation, Outcome
 from agent.units import number
@@ -50,7 +50,7 @@ class Growth:
     _before: tuple[float, float] | None = None  # bad and all, at the attempt before
     _bad: float = 0.0  # since the beginning
     _total: float = 0.0
-    _told: tuple[int, int] = field(default=(0, 0))
+    _told: tuple[int, int] = (0, 0)
 
     def take(self, seen: Observation) -> tuple[int, int]:
         """(good, bad) events since the attempt before. Good ones below 0: so many that counted as good were bad."""
@@ -59,6 +59,8 @@ class Growth:
         self._attempt = seen.number
         now = self._read(seen.measurement)
         if now is None or not all(map(math.isfinite, now)):
+            if seen.outcome is not Outcome.FAIL and not self._asked(seen.measurement):
+                self._before = None  # another replica reads it now, and counts it
             return 0, 0
         before, self._before = self._before, now
         seconds, self._ended = min(max(0.1, seen.ended - self._ended), _LONGEST), seen.ended
@@ -75,6 +77,11 @@ class Growth:
         elif total:
             self.problem = ""
         return self._untold()
+
+    def _asked(self, found: Measurement) -> bool:
+        """Whether the attempt meant to read it, with or without success."""
+        name = self.reads.total if isinstance(self.reads, Counters) else self.reads.reading
+        return any(each.name == name for each in found.readings)
 
     def _read(self, found: Measurement) -> tuple[float, float] | None:
         """Bad and all, as they are now; None where this attempt does not tell."""

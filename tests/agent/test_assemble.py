@@ -239,3 +239,12 @@ def test_an_objective_must_fit_its_probe(sli, says):
     _, wrong = objectives(sli)
     assert len(wrong) == 1, wrong
     assert wrong[0].startswith(f"file:14:{says}"), wrong[0]
+
+
+def test_what_nobody_reads_is_no_objective():
+    """A fact about the target that `readings: never` leaves unread would be unknown for ever."""
+    text = OBJECTIVES.replace('h/x"', 'h/x", readings: never').replace("SLI", "{reading: db.SAID, within: 10s}")
+    for reading, wrong in (("replication_lag", "'db' has `readings: never`, so nobody reads it"), ("duration", "")):
+        loaded, problems = load(text.replace("SAID", reading).encode(), {}, survey=survey), Problems("file")
+        assemble(loaded.config, problems, loaded.root)
+        assert [wrong in str(problem) for problem in problems] == [True] * bool(wrong)

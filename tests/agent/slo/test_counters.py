@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -93,6 +94,20 @@ def test_a_probe_that_begins_anew_has_sums_of_its_own():
     """Attempts count from 1 again: what its counters say then is where they begin."""
     rows, _ = told(ERRORS, seen(1, 0, 100), seen(2, 0, 110), seen(1, 0, 9000), seen(2, 1, 9010))
     assert rows == [(0, 0), (10, 0), (0, 0), (9, 1)]
+
+
+def test_what_another_replica_has_counted_is_not_counted_again():
+    """While another one reads for all this one does not ask; what grew until it asks again is not its own."""
+    unasked = replace(seen(3), measurement=Measurement())
+    rows, _ = told(ERRORS, seen(1, 0, 0), seen(2, 0, 10), unasked, seen(4, 0, 40), seen(5, 0, 50))
+    assert rows == [(0, 0), (10, 0), (0, 0), (0, 0), (10, 0)]
+
+
+def test_a_page_that_did_not_answer_is_made_up_for():
+    """Nobody else counts what the service counted meanwhile."""
+    failed = replace(seen(3), measurement=Measurement(), outcome=Outcome.FAIL)
+    rows, _ = told(ERRORS, seen(1, 0, 0), seen(2, 0, 10), failed, seen(4, 3, 40))
+    assert rows == [(0, 0), (10, 0), (0, 0), (27, 3)]
 
 
 def test_what_nobody_can_judge_is_passed_over():
