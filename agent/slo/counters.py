@@ -52,8 +52,11 @@ class Growth:
     _total: float = 0.0
     _told: tuple[int, int] = (0, 0)
 
-    def take(self, seen: Observation) -> tuple[int, int]:
-        """(good, bad) events since the attempt before. Good ones below 0: so many that counted as good were bad."""
+    def take(self, seen: Observation) -> tuple[int, int] | None:
+        """(good, bad) events since the attempt before; None: nobody can tell.
+
+        Good ones below 0: so many that counted as good were bad.
+        """
         if seen.number <= self._attempt:
             self._before = None  # the probe began anew, and so did the sums that it keeps
         self._attempt = seen.number
@@ -61,15 +64,17 @@ class Growth:
         if now is None or not all(map(math.isfinite, now)):
             if seen.outcome is not Outcome.FAIL and not self._asked(seen.measurement):
                 self._before = None  # another replica reads it now, and counts it
-            return 0, 0
+            return None
         before, self._before = self._before, now
         seconds, self._ended = min(max(0.1, seen.ended - self._ended), _LONGEST), seen.ended
-        if before is None or seen.outcome is Outcome.INCONCLUSIVE:
+        if seen.outcome is Outcome.INCONCLUSIVE:
+            return None
+        if before is None:
             return 0, 0
         bad, total = self._risen(before, now)
         if total > MOST_PER_SECOND * seconds:
             self._wrong(f"{self.reads}: grows by more than {MOST_PER_SECOND:,} a second; count requests, not bytes")
-            return 0, 0
+            return None
         self._bad, self._total = self._bad + bad, self._total + total
         if self._bad > self._total:
             self._bad = self._total

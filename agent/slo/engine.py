@@ -67,7 +67,6 @@ class SloEngine:
         self._timeline = Timeline()
         self._objectives: dict[str, Objective] = {}
         self._tracks: dict[str, Track | EventTrack] = {}
-        self._growths: dict[str, Growth] = {}
         self._conditions: dict[str, _Conditions] = {}
         self._last: dict[str, Observation] = {}
         self.configure(objectives)
@@ -77,7 +76,7 @@ class SloEngine:
 
         Other alert windows begin with what the ones before remember.
         """
-        before, tracks, growths = self._objectives, self._tracks, self._growths
+        before, tracks = self._objectives, self._tracks
         self._objectives = {objective.name: objective for objective in objectives}
         self._conditions = {name: _Conditions.of(objective) for name, objective in self._objectives.items()}
         self._tracks = {
@@ -86,14 +85,8 @@ class SloEngine:
             else _track(objective)
             for name, objective in self._objectives.items()
         }
-        self._growths = {
-            name: growths[name] if name in growths and before[name].sli == objective.sli else Growth(objective.reads)
-            for name, objective in self._objectives.items()
-            if isinstance(objective.reads, Counters | Histogram)
-        }
         for name, track in self._tracks.items():
-            if isinstance(track, Track):
-                track.stale_after = self._objectives[name].stale_after
+            track.stale_after = self._objectives[name].stale_after
         watched = {objective.probe for objective in self._objectives.values()}
         self._last = {probe: seen for probe, seen in self._last.items() if probe in watched}
 
@@ -105,6 +98,8 @@ class SloEngine:
             return following
         following.restore(self._timeline.now, *track.dump(0))
         following.events, following.bad_events = track.events, track.bad_events
+        if isinstance(track, EventTrack) and isinstance(following, EventTrack):
+            following.growth = track.growth
         return following
 
     def observe(self, seen: Observation) -> None:
@@ -117,7 +112,7 @@ class SloEngine:
 
     def _take(self, objective: Objective, track: Track | EventTrack, seen: Observation, at: float) -> None:
         if isinstance(track, EventTrack):
-            track.count(*self._growths[objective.name].take(seen), at)
+            track.take(seen, at)
             return
         said = within(objective.reads, seen) if isinstance(objective.reads, Limit) else availability(seen.outcome)
         if said is not None:
@@ -202,23 +197,14 @@ class SloEngine:
                 sample = Sample((objective.service, objective.name, *labels), value)
                 families.setdefault(name, []).append(sample)
         yield from families.items()
-        if self._growths:
-            services = {name: objective.service for name, objective in self._objectives.items()}
-            counts = [Sample((services[name], name), growth.corrupt) for name, growth in self._growths.items()]
-            yield "outrider_slo_corrupt_total", counts
 
     def problems(self) -> dict[str, str]:
         """What keeps objectives from being counted, by name; none for one that is."""
-        return {name: growth.problem for name, growth in self._growths.items() if growth.problem}
+        return {name: problem for name, track in self._tracks.items() if (problem := _problem(track))}
 
     def view(self) -> list[dict[str, object]]:
         """What the API shows of every objective; ratios and burn rates as floats, times in seconds."""
-        problems = self.problems()
-        return [
-            _shown(each, self._tracks[each.objective.name].unknown_events)
-            | {"problem": problems.get(each.objective.name)}
-            for each in self.evaluations()
-        ]
+        return [_shown(evaluation, self._tracks[evaluation.objective.name]) for evaluation in self.evaluations()]
 
 
 class _Conditions(NamedTuple):
@@ -235,7 +221,8 @@ class _Conditions(NamedTuple):
 def _track(objective: Objective) -> Track | EventTrack:
     windows, period, slot = objective.windows, objective.window_seconds, objective.slot_seconds
     if objective.counts_events:
-        return EventTrack(windows, period, slot)
+        growth = Growth(objective.reads) if isinstance(objective.reads, Counters | Histogram) else None
+        return EventTrack(windows, period, slot, growth, objective.stale_after)
     return Track(slot, windows, period, objective.stale_after)
 
 
@@ -245,6 +232,8 @@ def _numbers(row: Evaluation, track: Track | EventTrack) -> Iterator[tuple[str, 
     yield "outrider_slo_events_total", (), track.events
     yield "outrider_slo_bad_events_total", (), track.bad_events
     yield "outrider_slo_unknown_events_total", (), track.unknown_events
+    if isinstance(track, EventTrack) and track.growth:
+        yield "outrider_slo_corrupt_total", (), track.growth.corrupt
     yield "outrider_slo_objective_ratio", (), float(objective.target)
     for pair in objective.pairs:
         yield "outrider_slo_alert_factor", (pair.name,), float(pair.factor)
@@ -254,7 +243,12 @@ def _numbers(row: Evaluation, track: Track | EventTrack) -> Iterator[tuple[str, 
     yield "outrider_slo_info", (objective.window, objective.runbook_url), 1
 
 
-def _shown(row: Evaluation, unknown: int) -> dict[str, object]:
+def _problem(track: Track | EventTrack) -> str:
+    """What keeps its events from being counted; "" where nothing does."""
+    return track.growth.problem if isinstance(track, EventTrack) and track.growth else ""
+
+
+def _shown(row: Evaluation, track: Track | EventTrack) -> dict[str, object]:
     objective = row.objective
     quickest = min(objective.pairs, key=lambda pair: pair.long_seconds)
     left = row.seconds_left(quickest.long_seconds)
@@ -270,7 +264,8 @@ def _shown(row: Evaluation, unknown: int) -> dict[str, object]:
         "slot_seconds": objective.slot_seconds,
         "events": row.period.known,
         "bad_events": row.period.bad,
-        "unknown_events": unknown,
+        "unknown_events": track.unknown_events,
+        "problem": _problem(track) or None,
         "burn_rate": {str(Duration(length)): float(row.burn(length)) for length in row.windows},
         "alert_factor": {pair.name: float(pair.factor) for pair in objective.pairs},
         "pairs": [_shown_pair(each) for each in row.judgements],

@@ -1,9 +1,11 @@
 """The record of one objective over events: requests into slots, slots into windows and the period."""
 
 from collections.abc import Iterable, Mapping
-from math import gcd
+from math import gcd, inf
 
+from agent.events import Observation
 from agent.slo.burn import Counts
+from agent.slo.counters import Growth
 from agent.slo.kept import days_of, put_back
 from agent.slo.rings import COARSE_SECONDS, CountRing
 from agent.slo.track import FINE_SECONDS, FINE_WINDOW, two_rings
@@ -25,13 +27,21 @@ class EventTrack:
     """Every event counts once, when it is told: exact, however many there are.
 
     97 KB for 30 days and for 90. A slot is watched when the agent was there to count, whether or not anything
-    happened. Times are those of a `Timeline`: they never go back.
+    happened; where counters are read by a probe, as long as they were read not long ago. Times are those of a
+    `Timeline`: they never go back.
     """
 
     unknown_events = 0  #: an event that was told is good or bad
 
-    def __init__(self, windows: tuple[int, ...], period: int, slot: int = FINE_SECONDS) -> None:
-        """All in seconds, as for a `Track`."""
+    def __init__(
+        self,
+        windows: tuple[int, ...],
+        period: int,
+        slot: int = FINE_SECONDS,
+        growth: Growth | None = None,
+        stale_after: float = 0.0,
+    ) -> None:
+        """All in seconds, as for a `Track`. `growth`: of the counters that are read, where nobody tells the events."""
         fine, _ = two_rings(windows, slot)
         self.slot = slot
         self._step = entry_seconds(period, windows)
@@ -40,6 +50,9 @@ class EventTrack:
         long = [length for length in windows if length > FINE_WINDOW]
         self._coarse = CountRing(_COLUMNS, [length // self._step for length in (period, *long)])
         self._index: int | None = None  # of the open slot
+        self.growth = growth
+        self.stale_after = stale_after
+        self._watched_until = inf if growth is None else -inf
         self.events = 0
         self.bad_events = 0
 
@@ -51,14 +64,21 @@ class EventTrack:
         self.events += good + bad
         self.bad_events += bad
 
+    def take(self, seen: Observation, at: float) -> None:
+        """Count what the counters that an attempt read grew by."""
+        if self.growth and (grown := self.growth.take(seen)):
+            self._watched_until = at + self.stale_after
+            self.count(*grown, at)
+
     def advance(self, now: float) -> None:
         """Open the slot of `now`. Slots between it and the one before were not watched: nobody was there."""
         index = int(now // self.slot)
         if self._index is not None and index <= self._index:
             return
         self._move(index)
-        self._fine.add(0, 0, 1)
-        self._coarse.add(0, 0, 1)
+        watched = index * self.slot < self._watched_until
+        self._fine.add(0, 0, watched)
+        self._coarse.add(0, 0, watched)
 
     def window(self, seconds: int) -> Counts:
         """What the last `seconds` hold, the open slot with what was told in it so far."""

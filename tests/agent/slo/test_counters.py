@@ -70,7 +70,7 @@ def test_a_series_that_was_never_made_has_counted_nothing():
 def test_without_a_total_there_are_no_events():
     """Also a failed attempt tells of none; what grew meanwhile is counted with the next."""
     rows, _ = counted((1, 10), (2, None), (3, 30))
-    assert rows == [(0, 0), (0, 0), (18, 2)]
+    assert rows == [(0, 0), None, (18, 2)]
 
 
 def test_an_error_may_be_counted_later_than_its_request():
@@ -100,20 +100,20 @@ def test_what_another_replica_has_counted_is_not_counted_again():
     """While another one reads for all this one does not ask; what grew until it asks again is not its own."""
     unasked = replace(seen(3), measurement=Measurement())
     rows, _ = told(ERRORS, seen(1, 0, 0), seen(2, 0, 10), unasked, seen(4, 0, 40), seen(5, 0, 50))
-    assert rows == [(0, 0), (10, 0), (0, 0), (0, 0), (10, 0)]
+    assert rows == [(0, 0), (10, 0), None, (0, 0), (10, 0)]
 
 
 def test_a_page_that_did_not_answer_is_made_up_for():
     """Nobody else counts what the service counted meanwhile."""
     failed = replace(seen(3), measurement=Measurement(), outcome=Outcome.FAIL)
     rows, _ = told(ERRORS, seen(1, 0, 0), seen(2, 0, 10), failed, seen(4, 3, 40))
-    assert rows == [(0, 0), (10, 0), (0, 0), (27, 3)]
+    assert rows == [(0, 0), (10, 0), None, (27, 3)]
 
 
 def test_what_nobody_can_judge_is_passed_over():
     """Growth up to an inconclusive attempt (planned maintenance) is neither good nor bad, nor made up for later."""
     rows, _ = told(ERRORS, seen(1, 0, 0), seen(2, 9, 9, outcome=Outcome.INCONCLUSIVE), seen(3, 9, 19))
-    assert rows == [(0, 0), (0, 0), (10, 0)]
+    assert rows == [(0, 0), None, (10, 0)]
 
 
 @pytest.mark.parametrize("hostile", [math.inf, math.nan, -5.0, 1e300, 1e15])
@@ -130,7 +130,7 @@ def test_what_is_no_number_of_events_is_none(hostile):
 def test_a_counter_of_bytes_is_told():
     """What grows faster than a track can hold is no count of events."""
     rows, growth = counted((0, 0), (0, 60_000_000), (0, 60_000_010))
-    assert rows == [(0, 0), (0, 0), (10, 0)]
+    assert rows == [(0, 0), None, (10, 0)]
     assert (growth.corrupt, growth.problem) == (1, "")
 
 
@@ -156,10 +156,9 @@ def test_bad_events_are_never_more_than_events(steps):
 def test_a_histogram_is_cut_at_the_limit():
     """Of 1,000 observations 985 were in time: 15 bad ones, 1.5 % of them, a burn rate of 1.5 at 99 %."""
     engine = SloEngine([objective("99", reads=LATENCY)])
-    for t in range(-3600, 10, 10):
-        engine.tick(BASE + t)
-    engine.observe(seen(1, buckets=buckets(50, 60)))
-    engine.observe(seen(2, buckets=buckets(50 + 985, 60 + 1000)))
+    for number in range(1, 361):
+        engine.observe(seen(number, buckets=buckets(50, 60)))
+    engine.observe(seen(361, buckets=buckets(50 + 985, 60 + 1000)))
     row = engine.evaluations()[0]
     assert (row.period.bad, row.period.total, row.windows[300].ratio) == (15, 1000, Fraction(15, 1000))
     assert row.burn(300) == Fraction(3, 2)
@@ -183,7 +182,7 @@ def test_exactly_on_the_limit_is_in_time():
 def test_a_histogram_that_was_empty_counts_from_its_first_observation():
     """Before it there are no buckets, which is no fault."""
     rows, growth = told(LATENCY, seen(1, buckets=Buckets((math.inf,), (0.0,))), seen(2, buckets=buckets(7, 9)), seen(3))
-    assert rows == [(0, 0), (7, 2), (0, 0)]
+    assert rows == [(0, 0), (7, 2), None]
     assert not growth.problem
 
 
@@ -206,6 +205,22 @@ def test_a_limit_that_is_no_bucket_leaves_the_objective_unknown():
     assert engine.problems() == {"db": text}
     assert (engine.view()[0]["problem"], engine.view()[0]["events"]) == (text, 0)
     assert dict(engine.samples())["outrider_slo_corrupt_total"] == [(("shop", "db"), 3)]
+
+
+def test_slots_in_which_the_page_did_not_answer_are_not_watched():
+    """After an hour without it three errors among five requests are no reason to call, as after a start."""
+    engine = SloEngine([objective(reads=ERRORS, stale_after=30.0)])
+    for number in range(1, 361):
+        engine.observe(seen(number, 0, 10 * number))
+        engine.tick(BASE + 10 * number)
+    assert engine.evaluations()[0].windows[3600].watched == 360
+    for number in range(361, 721):
+        engine.observe(seen(number, outcome=Outcome.FAIL))
+        engine.tick(BASE + 10 * number)
+    engine.observe(seen(721, 3, 3605))
+    hour = engine.tick(BASE + 7210)[1][0].windows[3600]
+    assert (hour.bad, hour.total, hour.watched) == (3, 5, 2)
+    assert quick(engine.evaluations()[0]) is False
 
 
 def test_what_is_wrong_with_no_objective_is_no_sample():
