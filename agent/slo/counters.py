@@ -62,7 +62,7 @@ class Growth:
         self._attempt = seen.number
         now = self._read(seen.measurement)
         if now is None or not all(map(math.isfinite, now)):
-            if seen.outcome is not Outcome.FAIL and not self._asked(seen.measurement):
+            if seen.outcome in {Outcome.PASS, Outcome.WARN} and not self._asked(seen.measurement):
                 self._before = None  # another replica reads it now, and counts it
             return None
         before, self._before = self._before, now

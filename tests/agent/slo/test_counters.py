@@ -103,9 +103,10 @@ def test_what_another_replica_has_counted_is_not_counted_again():
     assert rows == [(0, 0), (10, 0), None, (0, 0), (10, 0)]
 
 
-def test_a_page_that_did_not_answer_is_made_up_for():
-    """Nobody else counts what the service counted meanwhile."""
-    failed = replace(seen(3), measurement=Measurement(), outcome=Outcome.FAIL)
+@pytest.mark.parametrize("outcome", [Outcome.FAIL, Outcome.INCONCLUSIVE])
+def test_a_page_that_did_not_answer_is_made_up_for(outcome):
+    """Nobody else counts what the service counted meanwhile, whoever was at fault."""
+    failed = replace(seen(3), measurement=Measurement(), outcome=outcome)
     rows, _ = told(ERRORS, seen(1, 0, 0), seen(2, 0, 10), failed, seen(4, 3, 40))
     assert rows == [(0, 0), (10, 0), None, (27, 3)]
 
