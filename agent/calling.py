@@ -49,6 +49,7 @@ class Calling:
         self._judged: tuple[float, float] | None = None  # when, on the monotonic clock and in Unix time
         self._labels: Mapping[str, str] = {}
         self._notifying: dict[str, Part] = {}
+        self._problems: Mapping[str, str] = {}
 
     async def open(self, plan: Plan) -> None:
         """Go on with what an earlier process kept of the objectives of this plan, and of who was called."""
@@ -93,6 +94,7 @@ class Calling:
         while True:
             self._replica.weigh()
             self._judge()
+            self._tell()
             await asyncio.sleep(TICK)
 
     def _judge(self) -> None:
@@ -120,6 +122,13 @@ class Calling:
             "firing": sum(alert["state"] == "firing" for alert in self.alerts.view()),
             "oldest_waiting_seconds": round(self.outbox.oldest, 3),
         }
+
+    def _tell(self) -> None:
+        """Say once what keeps an objective from being counted."""
+        problems = self.slos.problems()
+        for name, text in problems.items() - self._problems.items():
+            log.warning("objective %s is not counted: %s", name, text)
+        self._problems = problems
 
     def sources(self) -> Iterable[SampleSource]:
         """Who knows samples."""

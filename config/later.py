@@ -10,10 +10,6 @@ KEYS = (
     "defaults.resolver",
     "probes.*.addresses",
     "probes.*.resolver",
-    "slos.*.sli.counters",
-    "slos.*.sli.heartbeat",
-    "slos.*.sli.histogram",
-    "slos.*.sli.reading",
 )
 
 #: Values of keys that are known.

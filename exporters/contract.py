@@ -211,6 +211,12 @@ METRICS = _table(
         "Slots in which nothing could be told: neither good nor bad.",
         ("service", "slo"),
     ),
+    Metric(
+        "outrider_slo_corrupt_total",
+        "counter",
+        "Attempts whose counters could not be counted: more bad events than events, or no bucket at the limit.",
+        ("service", "slo"),
+    ),
     Metric("outrider_slo_objective_ratio", "gauge", "The objective.", ("service", "slo")),
     Metric("outrider_slo_alert_factor", "gauge", "Burn rate at which a window pair fires.", ("service", "slo", "pair")),
     Metric(

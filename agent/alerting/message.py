@@ -4,7 +4,10 @@ from fractions import Fraction
 
 from agent.events import Outcome
 from agent.slo.burn import Counts
+from agent.slo.counters import Counters, Histogram
 from agent.slo.engine import Evaluation
+from agent.slo.objective import Objective, Requests
+from agent.slo.sli import Limit
 from agent.slo.windows import Pair
 from config.types import Duration
 from exporters.base import Severity
@@ -53,18 +56,29 @@ def _sentences(row: Evaluation, pair: Pair, state: str) -> list[str]:
 
 
 def _what_failed(row: Evaluation, pair: Pair) -> str:
-    """A probe's failed time, or the failed requests in numbers."""
+    """Bad time as a share, or bad events in numbers."""
     in_short, in_long = row.windows[pair.short_seconds], row.windows[pair.long_seconds]
     while_short, while_long = _last(pair.short_seconds), _last(pair.long_seconds)
-    requests = row.objective.requests
-    if requests is None:
-        failed = f"failed {_share(in_short)} of {while_short} and {_share(in_long)} of {while_long}"
-        return f"Probe {row.objective.probe} {failed}"
+    if not row.objective.counts_events:
+        reads, probe = row.objective.reads, row.objective.probe
+        failed = f"{probe}.{reads.reading} was not within {reads.bound} for" if isinstance(reads, Limit) else ""
+        shares = f"{_share(in_short)} of {while_short} and {_share(in_long)} of {while_long}"
+        return f"{failed or f'Probe {probe} failed'} {shares}"
+    short, long = (f"{counts.bad:,} of {counts.total:,}" for counts in (in_short, in_long))
+    what, bad = _events(row.objective)
+    return f"{what}: {short} {bad} in {while_short}, and {long} in {while_long}"
+
+
+def _events(objective: Objective) -> tuple[str, str]:
+    """What was counted, and what makes one of them bad."""
+    if isinstance(objective.reads, Counters):
+        return f"{objective.probe}.{objective.reads.total}", f"were counted by {objective.reads.bad}"
+    if isinstance(objective.reads, Histogram):
+        return f"{objective.probe}.{objective.reads.reading}", f"were above {objective.reads.bound}"
+    requests = objective.requests or Requests()
     of = f" of {requests.route}" if requests.route is not None else ""
     slow = f" or took longer than {Duration(requests.within)}" if requests.within is not None else ""
-    short, long = (f"{counts.bad:,} of {counts.total:,}" for counts in (in_short, in_long))
-    what = f"{requests.kind.capitalize()} spans{of}: {short} failed{slow}"
-    return f"{what} in {while_short}, and {long} in {while_long}"
+    return f"{requests.kind.capitalize()} spans{of}", f"failed{slow}"
 
 
 def _probe_sentence(row: Evaluation, state: str) -> str:

@@ -12,7 +12,7 @@ from agent.web import tables as listeners
 from config import model, shapes
 from config.later import KEYS
 from config.net.tls import TlsOptions
-from config.sections import alerts, groups, listen, log, maintenance, metrics, probes, readiness, slos, traces
+from config.sections import alerts, groups, listen, log, maintenance, metrics, probes, readiness, sli, slos, traces
 from config.sections.heartbeat import Heartbeat
 from exporters.notify.alertmanager import AlertmanagerOptions
 from exporters.notify.email import EmailOptions
@@ -58,8 +58,9 @@ KEYS_OF = {
     (CONFIGURATION, "## `traces`", 1): [("", traces.Destination), ("", OtlpHttpOptions), ("", OtlpGrpcOptions)],
     (CONFIGURATION, "## `slos`", 0): [
         ("", slos.Slo),
-        ("sli.", slos.Sli),
-        ("sli.spans.", slos.SpanSli),
+        ("sli.", sli.Sli),
+        ("sli.spans.", sli.SpanSli),
+        ("sli.counters.", sli.CounterSli),
         ("alerts.", slos.SloAlerts),
         ("alerts.windows[].", slos.AlertWindows),
     ],
@@ -83,7 +84,7 @@ KEYS_OF = {
     (PROBES_PAGE, "## memory", 0): [("", MemoryOptions)],
 }
 # Told in the row of the key that holds them.
-INSIDE = {"receive", "queue", "metrics", "sli", "sli.spans", "alerts"}
+INSIDE = {"receive", "queue", "metrics", "sli", "sli.spans", "sli.counters", "alerts"}
 PLACES = pytest.mark.parametrize("place", KEYS_OF, ids=lambda place: f"{place[0].stem} {place[1]} {place[2]}")
 
 

@@ -111,8 +111,11 @@ def _slo(item: Mapping[str, Any]) -> Iterable[str]:
     left = item["error_budget_remaining_ratio"]
     lasts = item["seconds_to_exhaustion"]
     tone = "bad" if left <= 0 else ""
+    about = f"{item['sli']}, over {seconds(item['window_seconds'])}"
+    if item.get("problem"):
+        about += f"; not counted: {item['problem']}"
     return (
-        f"{escape(item['name'])}<small>{escape(item['sli'])}, over {escape(seconds(item['window_seconds']))}</small>",
+        f"{escape(item['name'])}<small>{escape(about)}</small>",
         f"{item['objective'] * 100:.6g} %",
         f'<span class="{tone}">{escape(number(left, "ratio"))}</span>',
         ", ".join(f"{escape(window)} {escape(number(rate, ''))}" for window, rate in burn.items()),

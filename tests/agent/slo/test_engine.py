@@ -9,7 +9,8 @@ import pytest
 from agent.slo.engine import SloEngine
 from agent.slo.objective import Objective
 from config.sections.probes import ProbeEntry
-from config.sections.slos import Sli, Slo
+from config.sections.sli import Sli
+from config.sections.slos import Slo
 from config.types import Duration, Ratio
 from config.yaml import Mapping
 from exporters.contract import METRICS
