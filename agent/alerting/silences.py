@@ -12,7 +12,6 @@ from agent.alerting.matchers import Matcher
 
 MOST = 200  #: at once
 MOST_MATCHERS = 20
-SHORTEST, LONGEST = 60.0, 30 * 86400.0  #: seconds
 
 
 class Where(StrEnum):
@@ -89,6 +88,10 @@ class Silences:
         self.every(at)
         return self._kept.pop(id_, None)
 
+    def restore(self, kept: Iterable[Silence]) -> None:
+        """Go on with those that an earlier process knew."""
+        self._kept = {each.id: each for each in kept}
+
     def mirror(self, elsewhere: Iterable[Silence]) -> bool:
         """Put what somebody else keeps in the place of what was known of it; whether that changed anything."""
         here = {id_: each for id_, each in self._kept.items() if each.where is Where.HERE}
@@ -97,7 +100,7 @@ class Silences:
 
 
 class Keeper(Protocol):
-    """Who makes and ends silences: the agent itself, or an Alertmanager."""
+    """Who makes and ends silences: the agent itself, or an Alertmanager. Times are those of the request."""
 
     async def ask(self, silence: Silence, at: float) -> Silence:
         """Make it; returns it as it is kept. Raises TooMany or Unreachable."""

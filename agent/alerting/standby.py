@@ -15,13 +15,13 @@ class Standby:
 
     since: float  #: when it began to look
     patience: float = PATIENCE
+    looked: bool = False  #: at least once
     _listed: float | None = None  # when it was last seen
     _misses: int = 0  # in a row
-    _looked: bool = False
 
     def heard(self, listed: bool | None, now: float) -> None:
         """One look has ended: whether Alertmanager lists the watchdog; None when nobody answered."""
-        self._looked = True
+        self.looked = True
         if listed:
             self._listed, self._misses = now, 0
         elif listed is not None:
@@ -29,7 +29,7 @@ class Standby:
 
     def quiet(self, now: float) -> bool:
         """Whether somebody else calls. Whatever is uncertain is no."""
-        if not self._looked:
+        if not self.looked:
             return now - self.since < self.patience
         return self._listed is not None and self._misses < MISSES and now - self._listed < self.patience
 

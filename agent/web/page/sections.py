@@ -132,11 +132,18 @@ def _alert(item: Mapping[str, Any], now: datetime) -> Iterable[str]:
     since = seconds(max(0, round((now - item["since"]).total_seconds())))
     return (
         f"{escape(item['slo'])}<small>{escape(item['name'])}</small>",
-        _state("down" if item["state"] == "firing" else "unknown", item["state"]),
+        f"{_state('down' if item['state'] == 'firing' else 'unknown', item['state'])}{_silenced(item)}",
         escape(item["severity"]),
         since,
         f"{escape(said.get('summary', ''))}{_link(said.get('runbook_url', ''), 'runbook')}",
     )
+
+
+def _silenced(item: Mapping[str, Any]) -> str:
+    if not item["silenced"]:
+        return ""
+    until = item["silenced_until"].strftime("%Y-%m-%d %H:%M UTC")
+    return f"<small>silenced until {until} by {escape(item['silenced_by'])}</small>"
 
 
 def exceptions(items: Sequence[shapes.Thrown], now: datetime) -> str:
