@@ -25,9 +25,7 @@ from config.types import Duration
 _logger = logging.getLogger(__name__)
 
 #: From 1m to 30d; longer ones than those of `asking`, since people go on leave.
-_LENGTH = (
-    "([1-9][0-9]{0,3}m|([1-9]|1[0-9]|2[0-3])h([1-9]|[1-5][0-9])m|([1-9][0-9]?|[1-6][0-9]{2})h|([1-9]|[12][0-9]|30)d)"
-)
+_LENGTH = "([1-9][0-9]{0,3}m|([1-9][0-9]?|[1-6][0-9]{2})h|(1?[1-9]|10|2[0-3])h([1-9]|[1-5][0-9])m|([12]?[1-9]|[123]0)d)"
 
 EXAMPLE = {"matchers": ["slo=orders"], "for": "2h", "reason": "upgrade to 18"}
 

@@ -19,7 +19,7 @@ async def test_asked_for_until_it_ends(admin, world):
     """It is in force at once, is told with who and why, and is gone when its time is over."""
     told = await ask(admin, "POST", PATH, json=WANTED)
     assert told == {
-        "id": told["id"], "matchers": ["slo=orders", 'severity=~page|ticket'], "active": True,
+        "id": told["id"], "matchers": ["slo=orders", "severity=~page|ticket"], "active": True,
         "start": "2026-01-01T00:00:00Z", "end": "2026-01-01T02:00:00Z",
         "by": "127.0.0.1 (curl/8)", "reason": "upgrade to 18", "where": "outrider",
     }  # fmt: skip
@@ -111,7 +111,8 @@ async def test_every_change_is_a_line_in_the_log(admin, caplog):
     caplog.set_level(logging.INFO, "agent.web.api.silences")
     told = await ask(admin, "POST", PATH, json=WANTED)
     await ask(admin, "DELETE", f"{PATH}/{told['id']}")
+    matchers = "slo=orders severity=~page|ticket"
     assert [record.getMessage() for record in caplog.records] == [
-        f"silence {told['id']}: slo=orders severity=~page|ticket for 2h, asked for by 127.0.0.1 (curl/8): upgrade to 18",
+        f"silence {told['id']}: {matchers} for 2h, asked for by 127.0.0.1 (curl/8): upgrade to 18",
         f"silence {told['id']}: ended by 127.0.0.1 (curl/8)",
     ]
