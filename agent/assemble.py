@@ -79,6 +79,11 @@ class Plan:
     groups: Mapping[str, Group]
     windows: tuple[Written, ...]
 
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """On every alert. Where Prometheus calls for the fleet, an agent's own tell that they are of one replica."""
+        return {**self.file.labels, **({"view": "replica"} if self.file.alerts.mode == "fleet" else {})}
+
 
 def assemble(file: File, problems: Problems) -> Plan:
     """The plan for this file. What is wrong is added to `problems`; then the plan must not be used."""
@@ -283,7 +288,10 @@ def _objectives(file: File, problems: Problems) -> Iterator[Objective]:
     for name, slo in file.objectives.items():
         probe = None if slo.sli.probe is None else file.probes.get(slo.sli.probe)
         try:
-            yield Objective.of(name, file.service, slo, probe)
+            objective = Objective.of(name, file.service, slo, probe)
+            # One of several replicas wakes nobody where Prometheus sees them all.
+            tickets = file.alerts.mode == "fleet" and file.readiness.peers is not None
+            yield objective.without_pages() if tickets else objective
         except ValueError as error:
             path = f"slos.{name}" if name in file.slos else f"probes.{name}.slo"
             problems.add(path, str(error), probe.rest.position if probe else None)

@@ -38,7 +38,7 @@ class Calling:
         self.alerts = AlertEngine(self.slos, state_of=replica.state_of, explained_by=replica.explained_by)
         self.silencing = Silencing(guard)
         self.keeping = Keeping(self.slos, self.alerts, self.silencing, guard)
-        self.silencing.changed = self.keeping.silenced
+        self.silencing.changed, self.silencing.kept = self.keeping.held, self.keeping.silenced
         self.outbox = Outbox({})
         self.speaker = Speaker(replica.fleet, lambda: self.outbox)
         replica.says = self.speaker.told
@@ -76,7 +76,7 @@ class Calling:
     def configure(self, plan: Plan) -> None:
         """Put objectives, routes and labels in force, once the probes are those of the plan."""
         self.slos.configure(plan.objectives)
-        self.alerts.configure(plan.routes, dict(plan.file.labels))
+        self.alerts.configure(plan.routes, plan.labels)
 
     # -- while it runs -------------------------------------------------------------------------------------------------
 

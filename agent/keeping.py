@@ -62,10 +62,15 @@ class Keeping:
         if self._called:
             self._called.soon()
 
-    def silenced(self) -> None:
-        """A silence was made or ended, or an alert is held back for one: keep that now."""
+    def held(self) -> None:
+        """An alert is held back, or not any more: keep that now."""
         if self._silenced:
             self._silenced.soon()
+
+    async def silenced(self) -> None:
+        """A person made or ended a silence: return once that is kept."""
+        if self._silenced:
+            await self._silenced.settled()
 
     def sources(self) -> Iterable[SampleSource]:
         """Who knows samples."""

@@ -81,11 +81,15 @@ class SilenceState:
         with suppress(StateError):
             await self._database.write(write)
 
-    async def aclose(self) -> None:
-        """Write once more, before the database is closed."""
+    async def settled(self) -> None:
+        """Write now and wait for it, but not for a disk that hangs."""
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 await self.save()
+
+    async def aclose(self) -> None:
+        """Write once more, before the database is closed."""
+        await self.settled()
 
 
 def _read(connection: sqlite3.Connection) -> tuple[list[Silence], list[Notice]]:

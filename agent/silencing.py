@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from agent.alerting.hush import Hush
@@ -26,6 +26,7 @@ class Silencing:
 
     def __init__(self, guard: Guard) -> None:
         self.changed: Callable[[], None] = lambda: None  #: called when there is something new to keep over a restart
+        self.kept: Callable[[], Awaitable[None]] = _at_once  #: waits until what a person asked for is kept
         self.silences = Silences()
         self.hush = Hush(self.silences, lambda receiver: receiver == self._receiver)
         self.standby: Standby | None = None
@@ -40,7 +41,7 @@ class Silencing:
     async def configure(self, plan: Plan) -> None:
         """Put the receivers, the labels and the mode of a plan in force."""
         alerts = plan.file.alerts
-        self._labels = {**plan.file.labels, "service": plan.file.service}
+        self._labels = {**plan.labels, "service": plan.file.service}
         if alerts.mode != "auto":
             self.standby = self._quiet = None
         elif self.standby is None:
@@ -73,14 +74,14 @@ class Silencing:
     async def ask(self, silence: Silence, at: float) -> Silence:
         """Make it; returns it as it is kept. Raises TooMany or Unreachable."""
         made = await self._keeper.ask(silence, at)
-        self.changed()
+        await self.kept()
         return made
 
     async def end(self, id_: str, at: float) -> Silence | None:
         """End one; None when there is none of this id any more. Raises Unreachable."""
         here = any(each.id == id_ and each.where is Where.HERE for each in self.silences.every(at))
         ended = await (self._here if here else self._keeper).end(id_, at)
-        self.changed()
+        await self.kept()
         return ended
 
     def samples(self) -> Iterable[tuple[str, list[Sample]]]:
@@ -120,3 +121,7 @@ class Silencing:
             log.info("Alertmanager lists %s: Prometheus calls, and this agent is quiet", WATCHDOG)
         else:
             log.warning("Alertmanager does not list %s: this agent calls by itself", WATCHDOG)
+
+
+async def _at_once() -> None:
+    """Nothing is kept where there is no state folder."""
