@@ -23,6 +23,8 @@ from exporters.notify.alertmanager import AlertmanagerOptions
 from exporters.notify.alertmanager_api import AlertmanagerApi
 from tests.agent.alerting.test_silences import silence
 from tests.agent.alertmanagers import alertmanager
+from tests.agent.generate.test_rules_live import Ruled
+from tests.agent.generate.tools import needs
 from tests.exporters.notify.place import ANSWER_SECONDS, alert
 
 OURS = {"service": "shop", "env": "prod"}
@@ -61,9 +63,9 @@ def watchdog(server, *, fires=True, **labels):
     ask(server, "POST", "/alerts", [{"labels": {"alertname": "OutriderWatchdog", **labels}, **ends}])
 
 
-async def until(condition):
+async def until(condition, seconds=ANSWER_SECONDS):
     """Waits until it is so."""
-    deadline = time.monotonic() + ANSWER_SECONDS
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
@@ -146,6 +148,35 @@ async def test_quiet_while_it_lists_the_watchdog(server, view):
     await until(lambda: view.standby.quiet(time.monotonic()))
     server.close()
     await until(lambda: not view.standby.quiet(time.monotonic()))
+
+
+class Calling(Ruled):
+    """A Prometheus of `prod` with the rules of `outrider slo rules`, which tells an Alertmanager."""
+
+    def __init__(self, alertmanager):
+        super().__init__({})
+        self._target = alertmanager.url.partition("://")[2]
+
+    def _prepare(self):
+        super()._prepare()
+        file = self.folder / "prometheus.yml"
+        config = json.loads(file.read_text())
+        config["global"]["external_labels"] = {"environment": "prod"}
+        config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [self._target]}]}]}
+        file.write_text(json.dumps(config))
+
+    def _command(self):
+        # It finds its Alertmanagers after five seconds, and says again what was lost until then.
+        return [*super()._command(), "--rules.alert.resend-delay=500ms"]
+
+
+@needs("prometheus")
+async def test_quiet_while_a_real_prometheus_calls(server, view):
+    """The generated rule, sent by Prometheus, is what is looked for; its environment is an external label."""
+    with Calling(server):
+        await until(lambda: view.standby.looked and view.standby.quiet(time.monotonic()), 30)
+    (found,) = ask(server, "GET", "/alerts")
+    assert (found["labels"]["alertname"], found["labels"]["environment"]) == ("OutriderWatchdog", "prod")
 
 
 def plan(server, mode="agent"):

@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.alerting.patterns import Pattern
@@ -21,6 +21,7 @@ _PATTERNS = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(_PATTERNS, st.text("ab1.-", max_size=8))
 def test_it_matches_what_python_matches(pattern, text):
     """Whole texts, with the meaning that these signs have everywhere."""
