@@ -37,5 +37,6 @@ class Page:
             views.alerts(desk),
             desk.pipeline(),
             views.exceptions(desk),
+            quiet=desk.quiet(),
         )
         return answer(html.encode("utf-8", "replace"), "text/html; charset=utf-8", headers=HEADERS)

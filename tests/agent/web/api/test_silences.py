@@ -63,6 +63,11 @@ async def test_whether_it_is_quiet(admin, world, quiet):
     """Whoever wonders why nobody was called finds it beside the alerts."""
     world.answers["quiet"] = quiet
     assert await ask(admin, "GET", "/api/v1/alerts") == {"alerts": [], "quiet": quiet}
+    async with admin.get("/") as answer:
+        assert ("Prometheus calls; this agent is quiet." in await answer.text()) is quiet
+    world.answers["alerts"] = [ALERT]
+    async with admin.get("/") as answer:
+        assert ("left to Prometheus" in await answer.text()) is quiet
 
 
 @pytest.mark.parametrize(
