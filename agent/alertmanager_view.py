@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 EVERY = 30.0  #: seconds between two looks
 AGAIN = 10.0  #: seconds after one that failed
+SLICE = 20  #: silences that are looked at before the loop turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class AlertmanagerView:
         self._standby, self._changed, self._pace = standby, changed, pace or Pace()
         self._one = asyncio.Lock()  # a list that was asked for earlier must not undo what was made since
         self._failing = False
-        self._strange: set[str] = set()  # ids of silences that were told not to be understood
+        self._strange: set[str | None] = set()  # ids of silences that are not understood, and were told to be so
 
     async def run(self) -> None:
         """Look, for ever."""
@@ -114,25 +115,36 @@ class AlertmanagerView:
         standby.heard(any(same_environment(self._labels(), theirs) for theirs in found), time.monotonic())
 
     async def _read(self) -> None:
-        found = list(self._understood(await self._api.silences()))
+        found = await self._understood(await self._api.silences())
         if len(found) > MOST:
             log.warning("Alertmanager has %d silences that may concern this agent; %d are kept to", len(found), MOST)
         if self._silences.mirror(found[:MOST]):
             self._changed()
 
-    def _understood(self, forms: Iterable[SilenceForm]) -> Iterable[Silence]:
-        """Those that may be for an alert of this agent."""
-        ours = self._labels()
-        for form in forms:
+    async def _understood(self, forms: Sequence[SilenceForm]) -> list[Silence]:
+        """Those that may be for an alert of this agent. An Alertmanager of many teams has thousands for others."""
+        ours, found, strange = self._labels(), [], {}
+        for number, form in enumerate(forms):
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
+            if any(_misses(each, ours) for each in form.matchers):
+                continue
             try:
                 silence = _silence(form)
             except ValueError as error:
-                if form.id not in self._strange:
-                    log.warning("silence %s of Alertmanager is kept to by Alertmanager alone: %s", form.id, error)
-                    self._strange.add(str(form.id))
+                strange[form.id] = str(error)
                 continue
             if all(matcher.fits(ours) for matcher in silence.matchers if matcher.name in ours):
-                yield silence
+                found.append(silence)
+        for id_ in strange.keys() - self._strange:
+            log.warning("silence %s is kept to by Alertmanager alone: %s", clean(id_ or "", 64), strange[id_])
+        self._strange = set(strange)
+        return found
+
+
+def _misses(form: MatcherForm, ours: Mapping[str, str]) -> bool:
+    """Whether it is plainly for others; cheaper than to understand it."""
+    return not form.isRegex and form.name in ours and (ours[form.name] == form.value) is not form.isEqual
 
 
 def _silence(form: SilenceForm) -> Silence:
