@@ -37,7 +37,7 @@ class AlertState:
             if not self._database.trouble:  # which has been told already
                 log.warning("what is known of alerts starts anew: %s", str(error) or "the disk does not answer")
             return
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        except ValueError as error:  # also what is not UTF-8, which is no error of msgspec
             log.warning("what was kept of alerts cannot be read, and starts anew: %s", error)
             return
         self._engine.restore(found)

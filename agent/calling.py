@@ -7,15 +7,17 @@ a request -> objectives -> alerts -> who is left in peace -> the speaker -> the 
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from agent.alerting.engine import AlertEngine
+from agent.alerting.heartbeat import withheld
 from agent.assemble import Part, Plan
 from agent.changes import difference, made, sentences
 from agent.events import Observation, Outcome
 from agent.guard import Guard
+from agent.heart import Heart
 from agent.keeping import Keeping
 from agent.outbox.deliver import Outbox
 from agent.outbox.speaker import Speaker
@@ -23,7 +25,8 @@ from agent.replica import Replica
 from agent.silencing import Silencing
 from agent.slo.engine import SloEngine
 from config.model import File
-from exporters.base import SampleSource
+from exporters.base import Sample, SampleSource
+from outrider import __version__
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +36,8 @@ TICK = 1.0  #: seconds between two evaluations of the objectives
 class Calling:
     """Life: `open`; `arriving` and `configure` for each plan; `run`; `flush`; end the tasks; `aclose`."""
 
-    def __init__(self, guard: Guard, replica: Replica) -> None:
+    def __init__(self, guard: Guard, replica: Replica, lag: Callable[[], float]) -> None:
+        """`lag`: seconds that the agent's own loop stood still lately."""
         self.slos = SloEngine()
         self.alerts = AlertEngine(self.slos, state_of=replica.state_of, explained_by=replica.explained_by)
         self.silencing = Silencing(guard)
@@ -43,6 +47,9 @@ class Calling:
         self.speaker = Speaker(replica.fleet, lambda: self.outbox)
         replica.says = self.speaker.told
         self._guard, self._replica = guard, replica
+        self.heart = Heart(guard, self._withheld, self._told)
+        self._lag = lag
+        self._judged: tuple[float, float] | None = None  # when, on the monotonic clock and in Unix time
         self._labels: Mapping[str, str] = {}
         self._notifying: dict[str, Part] = {}
 
@@ -71,7 +78,7 @@ class Calling:
             self._guard.start("outbox", self.outbox.run)
         self._notifying = dict(plan.notifiers)
         await self.silencing.configure(plan)
-        return sentences("receiver", gone, new)
+        return sentences("receiver", gone, new) + await self.heart.configure(plan.file.heartbeat)
 
     def configure(self, plan: Plan) -> None:
         """Put objectives, routes and labels in force, once the probes are those of the plan."""
@@ -103,11 +110,36 @@ class Calling:
             self.outbox.post(notice)
         if notices:
             self.keeping.soon()
+        self._judged = time.monotonic(), time.time()
+
+    def _withheld(self) -> str:
+        """Why no heartbeat may be sent now."""
+        ago = None if self._judged is None else time.monotonic() - self._judged[0]
+        return withheld(ago, self.outbox.oldest, self._lag())
+
+    def _told(self) -> Mapping[str, object]:
+        """What a heartbeat says besides that it comes."""
+        return {
+            "service": self._labels["service"],
+            "version": __version__,
+            "objectives": len(self.slos.measures()),
+            "firing": sum(alert["state"] == "firing" for alert in self.alerts.view()),
+            "oldest_waiting_seconds": round(self.outbox.oldest, 3),
+        }
+
+    def view(self) -> list[Mapping[str, Any]]:
+        """What the API shows of alerts."""
+        return self.silencing.shown(self.alerts.view())
 
     def sources(self) -> Iterable[SampleSource]:
         """Who knows samples."""
         yield from self.keeping.sources()
-        yield from (self.slos, self.alerts, self.silencing, self.outbox)
+        yield from (self.slos, self.alerts, self.silencing, self.outbox, self.heart, self)
+
+    def samples(self) -> Iterable[tuple[str, Iterable[Sample]]]:
+        """For the metrics page; nothing before the first evaluation."""
+        if self._judged:
+            yield "outrider_slo_last_evaluation_timestamp_seconds", [Sample((), self._judged[1])]
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
@@ -118,6 +150,7 @@ class Calling:
     async def aclose(self) -> None:
         """Close the receivers. The tasks have ended; `keeping` is closed last, by whoever holds it."""
         await self.silencing.aclose()
+        await self.heart.aclose()
         await self.outbox.aclose()
 
 

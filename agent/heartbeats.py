@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from agent.peers.tokens import Tokens
+from agent.tokens import Tokens
 from config.types import Secret
 from exporters.base import Sample
 from probes.beats import Beats, Word

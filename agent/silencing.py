@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.alerting.hush import Hush
 from agent.alerting.row import Notice
@@ -66,6 +66,14 @@ class Silencing:
         if self.hush.held != before:
             self.changed()
         return said
+
+    def shown(self, alerts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """What the API shows of alerts, with those receivers alone that were told."""
+        held = {key: notice.receivers for key, notice in self.hush.held.items()}
+        return [
+            {**alert, "receivers": [name for name in alert["receivers"] if name not in held.get(alert["key"], ())]}
+            for alert in alerts
+        ]
 
     def quiet(self, now: float | None = None) -> bool:
         """Whether somebody else calls, at that moment (monotonic seconds) or now."""

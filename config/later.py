@@ -5,7 +5,6 @@ import re
 #: Keys, by the path that leads to them; `*` is any name.
 KEYS = (
     "access",
-    "heartbeat",
     "history",
     "defaults.addresses",
     "defaults.resolver",

@@ -10,6 +10,7 @@ from config.errors import Problems
 from config.options import Options
 from config.sections.alerts import Alerts
 from config.sections.groups import Group
+from config.sections.heartbeat import Heartbeat
 from config.sections.listen import Listen, clash
 from config.sections.log import Log
 from config.sections.maintenance import Maintenance
@@ -55,6 +56,7 @@ class File(Options, frozen=True, kw_only=True):
     traces: Traces | None = None
     slos: dict[Name, Slo] = field(default_factory=dict)
     alerts: Alerts = Alerts()
+    heartbeat: Heartbeat | None = None
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """References between sections, and ports wanted twice."""

@@ -226,6 +226,23 @@ METRICS = _table(
         ("service", "slo"),
     ),
     Metric(
+        "outrider_slo_time_to_exhaustion_seconds",
+        "gauge",
+        "How long the error budget lasts at the burn rate of the quickest pair's long window; +Inf when nothing burns.",
+        ("service", "slo"),
+    ),
+    Metric(
+        "outrider_slo_coverage_ratio",
+        "gauge",
+        "Share of the window of which something is known: what was not seen can burn nothing.",
+        ("service", "slo", "window"),
+    ),
+    Metric(
+        "outrider_slo_last_evaluation_timestamp_seconds",
+        "gauge",
+        "When the objectives were last evaluated and what came of it passed on, in Unix time.",
+    ),
+    Metric(
         "outrider_slo_info",
         "gauge",
         "1, with what a person who is called needs to know of the objective.",
@@ -250,6 +267,12 @@ METRICS = _table(
         "gauge",
         "How long the alert has waited that has waited longest; 0 when none waits.",
         ("receiver",),
+    ),
+    Metric(
+        "outrider_heartbeats_sent_total",
+        "counter",
+        "Heartbeats of the agent itself: ok, failed, or withheld because it does not judge, or alerts do not leave.",
+        ("outcome",),
     ),
     Metric("outrider_task_restarts_total", "counter", "Restarts of tasks that never touch a verdict.", ("task",)),
     Metric("outrider_event_loop_lag_seconds", "gauge", "Worst delay of the agent's own loop in the last 10 s."),

@@ -1,18 +1,22 @@
-"""`outrider alerts`: try a receiver; silence alerts of a running agent for a while."""
+"""`outrider alerts`: what fires; try a receiver; silence alerts of a running agent for a while."""
 
 import argparse
 
-from agent.cli import ask
+from agent.cli import alerts_list, ask
 from agent.cli.open import add_config
 
-HELP = "Try a receiver with a marked alert and its end, or have a running agent tell nobody of some alerts for a while."
+HELP = """Show what fires, and who was told; send a marked test alert and its end to one receiver; have a running agent
+tell nobody of some alerts for a while. Exit 0: shown, taken, done; 1: not taken, refused; 64: unknown name, wrong use;
+69: nobody answers."""
 
 SECONDS = 30.0  #: for an agent that asks Alertmanager first
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to do."""
-    commands = parser.add_subparsers(dest="what", required=True, metavar="test | silence | silences | unsilence")
+    commands = parser.add_subparsers(dest="what", metavar="list | test | silence | silences | unsilence")
+    alerts_list.add_arguments(commands.add_parser("list", help="what fires, as a running agent sees it (the default)"))
+    parser.set_defaults(what="list", url="", config=None, timeout=2.0, json=False)
     test = commands.add_parser("test", help="send a marked test alert, and its end, to one receiver")
     test.add_argument("receiver", help="its name in `alerts.receivers`")
     add_config(test)
@@ -32,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Exit codes: 0 done, 1 not taken or refused, 64 wrong use or unknown name, 69 no agent, 78 configuration."""
+    """Exit codes: 0, 1, 64, 69 as above, 78 configuration."""
+    if args.what == "list":
+        return alerts_list.main(args)
     if args.what == "test":
         from agent.cli.try_receiver import try_receiver
 

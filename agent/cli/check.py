@@ -69,6 +69,8 @@ def explain(plan: Plan) -> Iterator[str]:
         yield f"{whose} go to {', '.join(route.to)}."
     if plan.notifiers and (sentence := _MODES.get(file.alerts.mode)):
         yield sentence
+    if beat := file.heartbeat:
+        yield f"While it judges and its alerts leave, {beat.url} hears of it every {beat.interval}."
     yield f"After a request to stop it serves on, unready, for {file.readiness.drain}."
 
 

@@ -71,16 +71,16 @@ class Letters:
                 log.warning("what waited for receivers is not known: %s", str(error) or "the disk does not answer")
             return
         self._generation = self._database.generation
-        damaged = set()
+        damaged = []
         for row in rows:
-            id_, entry = Id(*row[:3]), _entry(row)
-            if entry is None:
-                damaged.add(id_)
-            else:
-                self._entries[id_] = entry
+            try:
+                self._entries |= _letter(row)
+            except (ValueError, RecursionError):
+                damaged.append(row[0])
         if damaged:
             log.warning("%d alerts that waited for receivers cannot be read, and are lost", len(damaged))
-            self._change(damaged)
+            removed = self._database.write(partial(_remove, damaged))
+            removed.add_done_callback(lambda done: done.cancelled() or done.exception())  # else they are told of again
 
     def reconcile(self, firing: Collection[str], now: float) -> None:
         """After a restart: what was to be called for, and is not known to fire (by key), is told to be over."""
@@ -101,6 +101,10 @@ class Letters:
         """What is kept for a receiver; of a kind that it is not any more nothing."""
         return [entry for id_, entry in self._entries.items() if id_.receiver == receiver and id_.kind == kind]
 
+    def broken(self) -> dict[str, Alert]:
+        """What others were told of receivers that refuse for good, also of those that are not in the file any more."""
+        return {id_.receiver: entry.alert for id_, entry in self._entries.items() if id_.kind == Kind.BROKEN}
+
     def retain(self, receivers: Mapping[str, Kind]) -> None:
         """Forget receivers that are not in the file any more, or are of another kind; tell what nobody will hear."""
         gone = [
@@ -108,7 +112,7 @@ class Letters:
             for id_ in self._entries
             if id_.receiver not in receivers or id_.kind not in {Kind.BROKEN, receivers[id_.receiver]}
         ]
-        unsaid = sum(not self._entries.pop(id_).said and id_.kind is not Kind.BROKEN for id_ in gone)
+        unsaid = sum(not self._entries.pop(id_).said and id_.kind != Kind.BROKEN for id_ in gone)
         if unsaid:
             names = ", ".join(sorted({id_.receiver for id_ in gone}))
             log.warning("%d alerts are dropped: the receivers they waited for have gone or changed: %s", unsaid, names)
@@ -175,18 +179,26 @@ class Letters:
         self._write()
 
 
-def _read(db: sqlite3.Connection) -> list[tuple[str, str, str, float, int, int, str]]:
-    return db.execute("SELECT receiver, kind, key, since, heard, said, alert FROM letters ORDER BY since").fetchall()
+_Row = tuple[int, bytes, bytes, bytes, float, int, int, bytes]
 
 
-def _entry(row: tuple[str, str, str, float, int, int, str]) -> Entry | None:
-    """None when it is damaged."""
-    *_, since, heard, said, text = row
-    try:
-        alert = msgspec.convert(json.loads(text), Alert)
-    except (ValueError, RecursionError):
-        return None
-    return Entry(alert, since, bool(heard), bool(said))
+def _read(db: sqlite3.Connection) -> list[_Row]:
+    # Bytes: one text that is not UTF-8, and SQLite would give none of the rows.
+    texts = ("receiver", "kind", "key", "alert")
+    receiver, kind, key, alert = (f"CAST({name} AS BLOB)" for name in texts)
+    columns = f"rowid, {receiver}, {kind}, {key}, since, heard, said, {alert}"
+    return db.execute(f"SELECT {columns} FROM letters ORDER BY since").fetchall()  # noqa: S608 - our own words
+
+
+def _letter(row: _Row) -> dict[Id, Entry]:
+    """Raises ValueError or RecursionError when it is damaged."""
+    _, receiver, kind, key, since, heard, said, text = row
+    alert = msgspec.convert(json.loads(text), Alert)
+    return {Id(receiver.decode(), kind.decode(), key.decode()): Entry(alert, since, bool(heard), bool(said))}
+
+
+def _remove(rows: Iterable[int], db: sqlite3.Connection) -> None:
+    db.executemany("DELETE FROM letters WHERE rowid = ?", [(row,) for row in rows])
 
 
 def _over(alert: Alert, now: float) -> Alert:

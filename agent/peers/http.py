@@ -10,10 +10,10 @@ import aiohttp
 from yarl import URL
 
 from agent.peers.book import Base, Book
-from agent.peers.tokens import Tokens
 from agent.peers.way import LONGEST, SAMPLE, Hearing, Missed, Outcome
 from agent.peers.wire import LIMIT, read
 from agent.readiness.fleet import PeerView
+from agent.tokens import Tokens
 from config.net.http import client_session, explain, read_bounded
 
 KEEPALIVE = 6.0  #: seconds a connection rests; less than the 8 s that the other side allows

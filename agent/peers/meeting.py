@@ -12,7 +12,7 @@ from exporters.base import Sample
 
 if TYPE_CHECKING:
     from agent.peers.refresh import Peers
-    from agent.peers.tokens import Tokens
+    from agent.tokens import Tokens
 
 _TASK = "peers"
 
@@ -50,7 +50,7 @@ class Meeting:
             self.tokens = None
             return ["peers stopped"]
         from agent.peers.open import peers  # noqa: PLC0415 - only where there are peers
-        from agent.peers.tokens import Tokens  # noqa: PLC0415
+        from agent.tokens import Tokens  # noqa: PLC0415
 
         self.tokens = self.tokens or Tokens(options.token)
         self._peers = peers(

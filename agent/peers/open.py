@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from agent.peers.refresh import Peers
-from agent.peers.tokens import Tokens
 from agent.peers.way import Hearing, Way
 from agent.readiness.fleet import Fleet
+from agent.tokens import Tokens
 from config.net.headers import header_problems
 from config.sections.readiness import Peers as Options
 

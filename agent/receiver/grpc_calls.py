@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from agent.receiver.access import Access
 from agent.receiver.admission import Budget, Busy, Share
 from agent.receiver.intake import Circle, Intake, Taken
 from agent.receiver.limits import Limits
@@ -15,6 +14,7 @@ from agent.receiver.validate import Invalid, request_type
 from agent.relay.entry import HOPS, Signal
 from agent.relay.relay import Refused
 from agent.sparing import SparingLog
+from agent.tokens import Tokens
 from config.net.grpc_core import grpc
 from config.sections.traces import Receive
 from exporters.otlp import retryinfo
@@ -60,7 +60,7 @@ class OtlpGrpc:
         self._budget = budget
         self._seconds = message_seconds
         self._patience = patience
-        self._access = Access(receive.token)
+        self._tokens = Tokens(receive.token)
         self._calls = 0
         self._taking: set[asyncio.Task[Taken]] = set()
         self._log = SparingLog(logging.getLogger(__name__))
@@ -71,7 +71,7 @@ class OtlpGrpc:
         self.max_body = limits.max_body
         # How large a message is shows when it is there, so while it is read it counts as the largest.
         self._turn = asyncio.Semaphore(max(1, min(8, limits.memory // limits.max_body)))
-        self._access.rotate(receive.token)
+        self._tokens.rotate(receive.token)
         self._passed = frozenset(name.lower() for name in (*receive.pass_headers, HOPS))
 
     async def answer(self, signal: Signal | None, context: Any) -> bytes:
@@ -108,7 +108,7 @@ class OtlpGrpc:
             text = f"{signal} are disabled here; to have them carried, write `pass_through: [{signal}]` under `traces`"
             raise _No(_Codes.UNIMPLEMENTED, text)
         metadata = context.invocation_metadata()
-        if not self._access.accepts(next((value for key, value in metadata if key == "authorization"), None)):
+        if not self._tokens.accepts(next((value for key, value in metadata if key == "authorization"), None)):
             raise _No(_Codes.UNAUTHENTICATED, "send the metadata `authorization: Bearer TOKEN`, with the right token")
         if self._calls > CALLS:
             raise _No(_Codes.UNAVAILABLE, "too many calls are waiting; send it again", RETRY_AFTER)

@@ -8,7 +8,6 @@ from multidict import CIMultiDict
 
 from agent.connections import Connections
 from agent.connections import Limits as ConnectionLimits
-from agent.receiver.access import Access
 from agent.receiver.admission import Budget, Busy
 from agent.receiver.body import UnknownEncoding, read_body
 from agent.receiver.cors import Cors
@@ -17,6 +16,7 @@ from agent.receiver.limits import Limits
 from agent.receiver.validate import Invalid, request_type
 from agent.relay.entry import HOPS, Signal
 from agent.relay.relay import Refused
+from agent.tokens import Tokens
 from config.net.inflate import Malformed, TooLarge
 from config.sections.traces import Receive
 from exporters.otlp.status import JSON, PROTOBUF, answer, encode
@@ -49,13 +49,13 @@ class OtlpHttp:
         self._intake = intake
         self._budget = budget
         self._body_seconds = body_seconds
-        self._access = Access(receive.token)
+        self._tokens = Tokens(receive.token)
         self.change(limits, receive)
 
     def change(self, limits: Limits, receive: Receive) -> None:
         """Put other settings in force, from the next request on. The budget is whoever's gave it."""
         self._limits = limits
-        self._access.rotate(receive.token)
+        self._tokens.rotate(receive.token)
         self._cors = Cors(receive.cors, receive.pass_headers)
         self._passed = tuple(dict.fromkeys(name.lower() for name in (*receive.pass_headers, HOPS)))
         self._traces_path = receive.traces_path
@@ -94,7 +94,7 @@ class OtlpHttp:
         if signal not in self._intake.signals:
             text = f"{signal} are disabled here; to have them carried, write `pass_through: [{signal}]` under `traces`"
             return self.refuse(request, 404, text)
-        if not self._access.accepts(request.headers.get("Authorization")):
+        if not self._tokens.accepts(request.headers.get("Authorization")):
             response = self.refuse(request, 401, "send the header `authorization: Bearer TOKEN`, with the right token")
             response.headers["WWW-Authenticate"] = "Bearer"
             return response

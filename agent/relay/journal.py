@@ -12,31 +12,19 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from agent.relay import journal_tables as tables
 from agent.relay.entry import Entry, Signal
 from agent.relay.journal_pending import Pending
 from agent.relay.journal_tables import SCHEMA, Batch, Found
+from agent.relay.settings import JournalSettings
 from agent.relay.store import Deltas, LaneKey, Left
 from agent.state.database import Database, StateError
 
-__all__ = ["SCHEMA", "Journal", "Settings"]
+__all__ = ["SCHEMA", "Journal"]
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Code-only. Times in seconds."""
-
-    grace: float = 3600.0  #: that a lane is kept after the configuration stopped naming it
-    company: float = 0.003  #: that a request waits for others where the last transaction is younger than that
-    settle: float = 0.02  #: that settled entries wait for company; after a crash they are sent again
-    retry: float = 1.0  #: between two attempts to write what could not be written
-    patience: float = 2.0  #: that a sender waits for a disk before memory has to do
-    batch: int = 4 << 20  #: bytes of the bodies of one transaction
 
 
 class Journal:
@@ -45,10 +33,10 @@ class Journal:
     durable = True
 
     def __init__(
-        self, database: Database, *, settings: Settings | None = None, wall: Callable[[], float] = time.time
+        self, database: Database, *, settings: JournalSettings | None = None, wall: Callable[[], float] = time.time
     ) -> None:
         self.next_seq = int(wall() * 1e6)  # microseconds: more than any process before, also when the disk is empty
-        self._database, self._settings, self._wall = database, settings or Settings(), wall
+        self._database, self._settings, self._wall = database, settings or JournalSettings(), wall
         self._pending = Pending()
         self._left: dict[LaneKey, Left] = {}
         self._generation = 0

@@ -36,3 +36,15 @@ class Settings:
     read_bytes: int = MIB
     tidy: float = 5.0
     grace: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSettings:
+    """How the journal works. Times in seconds."""
+
+    grace: float = 3600.0  #: that a lane is kept after the configuration stopped naming it
+    company: float = 0.003  #: that a request waits for others where the last transaction is younger than that
+    settle: float = 0.02  #: that settled entries wait for company; after a crash they are sent again
+    retry: float = 1.0  #: between two attempts to write what could not be written
+    patience: float = 2.0  #: that a sender waits for a disk before memory has to do
+    batch: int = 4 << 20  #: bytes of the bodies of one transaction

@@ -1,5 +1,6 @@
 """All objectives of one agent: attempts and requests in; burn rates, budgets and alert conditions out."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -223,9 +224,12 @@ def _numbers(row: Evaluation, track: Track | EventTrack) -> Iterator[tuple[str, 
     yield "outrider_slo_objective_ratio", (), float(objective.target)
     for pair in objective.pairs:
         yield "outrider_slo_alert_factor", (pair.name,), float(pair.factor)
-    for length in row.windows:
+    for length, counts in row.windows.items():
         yield "outrider_slo_burn_rate", (str(Duration(length)),), float(row.burn(length))
+        yield "outrider_slo_coverage_ratio", (str(Duration(length)),), float(counts.coverage)
     yield "outrider_slo_error_budget_remaining_ratio", (), float(row.remaining)
+    left = row.seconds_left(min(pair.long_seconds for pair in objective.pairs))
+    yield "outrider_slo_time_to_exhaustion_seconds", (), math.inf if left is None else float(left)
     yield "outrider_slo_info", (objective.window, objective.runbook_url), 1
 
 

@@ -11,6 +11,7 @@ from agent.health.maintenance import Maintenance
 from agent.health.state import Edge
 from agent.heartbeats import Heartbeats
 from agent.lifecycle import Lifecycle
+from agent.outbox.dead import DeadLetter
 from agent.readiness.fleet import Company
 from agent.readiness.groups import GroupVerdict
 from agent.readiness.override import Overrides
@@ -60,9 +61,9 @@ class Desk:
     `slos` and `alerts` are ready for JSON; `config` is the file in force, its secrets masked by their own types.
     `weight`: this replica's share of the traffic, in percent. `company`: the other replicas, in numbers. `peerz`: what
     they are told, None without peers; then `peer_tokens` says who may read it. `edges`: the changes of state of the
-    last hour. `exceptions`: those that spans told of, newest first; `new_exceptions`: of types not seen before a moment
-    in Unix time. `silences` are those that are known, `keeper` makes and ends them. `quiet`: Prometheus calls, and this
-    agent does not.
+    last hour. `undelivered`: what receivers will never hear. `exceptions`: those that spans told of; both have the
+    newest first. `new_exceptions`: of types not seen before a moment in Unix time. `silences` are those that are known,
+    `keeper` makes and ends them. `quiet`: Prometheus calls, and this agent does not.
     """
 
     service: Callable[[], str]
@@ -77,6 +78,7 @@ class Desk:
     pipeline: Callable[[], Mapping[str, Any]] = _empty
     slos: Callable[[], Sequence[Mapping[str, Any]]] = _nothing
     alerts: Callable[[], Sequence[Mapping[str, Any]]] = _nothing
+    undelivered: Callable[[], Sequence[DeadLetter]] = tuple
     blackbox_names: Callable[[], bool] = lambda: False
     group: Callable[[str], GroupVerdict | None] = _no_group
     groups: Callable[[], Mapping[str, GroupVerdict]] = dict

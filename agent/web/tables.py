@@ -48,6 +48,7 @@ def admin(desk: Desk) -> list[Route]:
         Route("/api/v1/probes/*", api.probe, guarded=True),
         Route("/api/v1/slos", api.slos, guarded=True),
         Route("/api/v1/alerts", api.alerts, guarded=True),
+        Route("/api/v1/alerts/undelivered", api.undelivered, guarded=True),
         Route("/api/v1/pipeline", api.pipeline, guarded=True),
         Route("/api/v1/exceptions", api.exceptions, guarded=True),
         Route("/api/v1/config", api.config, guarded=True),

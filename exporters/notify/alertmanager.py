@@ -24,6 +24,9 @@ from exporters.notify.post import MAX_TIMEOUT, Poster, post_problems, url_proble
 PATH = "/api/v2/alerts"
 MAX_RESEND = 75.0  #: a quarter of Alertmanager's resolve_timeout: three lost repeats do not end an alert
 
+# Refusals that may be the fault of one alert. A wrong token or path is that of all: it would be a request for each.
+_OF_ONE = frozenset({"refused", "too_large"})
+
 _log = logging.getLogger(__name__)
 
 
@@ -87,7 +90,7 @@ class AlertmanagerNotifier(Notifier[AlertmanagerOptions]):
     async def _tell(self, url: Url, alerts: Sequence[Alert]) -> Retryable | Permanent | None:
         """One member; returns how it failed."""
         failure = await self._post(url, alerts)
-        if isinstance(failure, Permanent) and len(alerts) > 1:
+        if isinstance(failure, Permanent) and failure.reason in _OF_ONE and len(alerts) > 1:
             # A member stores the good alerts of a batch it refuses, and does not say which: ask one by one.
             refused = [found for alert in alerts if (found := await self._post(url, [alert])) is not None]
             failure = refused[0] if refused else None

@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email import policy
-from email.headerregistry import Address
+from email.header import Header
 from email.message import EmailMessage
-from email.utils import format_datetime
+from email.utils import format_datetime, formataddr
 from hashlib import sha256
 from html import escape
 
@@ -28,8 +28,6 @@ def mail(alerts: Sequence[Alert], sender: Mailbox, to: Sequence[Mailbox], *, nam
     """
     message = EmailMessage(policy=_POLICY)
     message["Date"] = format_datetime(datetime.fromtimestamp(now, UTC))
-    message["From"] = _shown(sender)
-    message["To"] = [_shown(box) for box in to]
     message["Subject"] = subject(alerts)
     message["Auto-Submitted"] = "auto-generated"
     told, left = alerts[:MOST], len(alerts) - MOST
@@ -37,7 +35,7 @@ def mail(alerts: Sequence[Alert], sender: Mailbox, to: Sequence[Mailbox], *, nam
     message.set_content("\n\n\n".join(map(_text, told)) + f"{more}\n")
     body = "<hr>".join(map(_html, told)) + escape(more)
     message.add_alternative(f'<!DOCTYPE html><html><meta charset="utf-8"><body>{body}</body></html>\n', subtype="html")
-    return _identity(alerts, name) + message.as_bytes()
+    return _identity(alerts, name) + _people(sender, to) + message.as_bytes()
 
 
 def _identity(alerts: Sequence[Alert], name: str) -> bytes:
@@ -50,12 +48,21 @@ def _identity(alerts: Sequence[Alert], name: str) -> bytes:
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")
 
 
+def _people(sender: Mailbox, to: Sequence[Mailbox]) -> bytes:
+    """Written here too: behind a name beyond ASCII the library encodes the comma, and two addresses become one."""
+    shown = ",\r\n ".join(map(_shown, to))
+    return f"From: {_shown(sender)}\r\nTo: {shown}\r\n".encode("ascii")
+
+
 def _thread(key: str) -> str:
     return key if _KEY.fullmatch(key) else sha256(key.encode(errors="replace")).hexdigest()
 
 
-def _shown(box: Mailbox) -> Address:
-    return Address(box.name, addr_spec=box.address)
+def _shown(box: Mailbox) -> str:
+    if box.name.isascii():
+        return formataddr((box.name, box.address))
+    name = Header(box.name, "utf-8", header_name="From").encode(linesep="\r\n")
+    return f"{name}\r\n <{box.address}>"  # a line with encoded words must be short (RFC 2047, 2)
 
 
 def subject(alerts: Sequence[Alert]) -> str:

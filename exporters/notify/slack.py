@@ -27,6 +27,7 @@ class SlackOptions(Options, frozen=True):
     url: Annotated[SecretUrl, msgspec.Meta(description="of the incoming webhook; a secret as a whole")]
     tls: TlsOptions = TlsOptions()
     timeout: Annotated[Duration, msgspec.Meta(description="for one attempt as a whole")] = Duration(10)
+    send_missed: Annotated[bool, msgspec.Meta(description="tell also what could not be told while it was news")] = False
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """Rules over several keys."""
@@ -45,6 +46,7 @@ class SlackNotifier(Notifier[SlackOptions]):
 
     def __init__(self, options: SlackOptions) -> None:
         super().__init__(options)
+        self.send_missed = options.send_missed
         self._poster = Poster(headers={}, tls=options.tls, timeout=options.timeout)
 
     async def notify(self, alerts: Sequence[Alert]) -> None:

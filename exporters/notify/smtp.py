@@ -131,7 +131,7 @@ class _Dialogue:
     async def _login(self, user: str, password: str) -> None:
         ways = self._able.get("AUTH", "").split()
         if "PLAIN" in ways:
-            await self._ask(f"AUTH PLAIN {_base64(f'{chr(0)}{user}{chr(0)}{password}')}", 235, shown="AUTH PLAIN")
+            await self._ask(f"AUTH PLAIN {_plain(user, password)}", 235, shown="AUTH PLAIN")
         elif "LOGIN" in ways:
             await self._ask("AUTH LOGIN", 334)
             await self._ask(_base64(user), 334, shown="AUTH LOGIN")
@@ -172,17 +172,22 @@ class _Dialogue:
         code, lines = reply
         if code in wanted:
             return lines
-        detail = self._masked(clean(f"{said}: it answered {code} {clean_bytes(b' '.join(lines))}", 300))
+        detail = clean(f"{said}: it answered {code} {clean_bytes(self._masked(b' '.join(lines)))}", 300)
         if code >= 500:
             raise Permanent("auth" if code in _LOGIN else "refused", detail)
         raise Retryable("server", detail)
 
-    def _masked(self, text: str) -> str:
-        """Without the password, also where the server repeats it."""
+    def _masked(self, text: bytes) -> bytes:
+        """Without the password, also where the server repeats it, as it is or as one of the two logins had it."""
         password = self._server.password.reveal() if self._server.password else ""
-        for form in (password, _base64(password)) if password else ():
-            text = text.replace(form, MASK)
+        for form in (_plain(self._server.user, password), _base64(password), password) if password else ():
+            text = text.replace(form.encode(), MASK.encode())
         return text
+
+
+def _plain(user: str, password: str) -> str:
+    """What AUTH PLAIN says of both (RFC 4616)."""
+    return _base64(f"\0{user}\0{password}")
 
 
 def _base64(text: str) -> str:

@@ -25,8 +25,9 @@ _SAMPLE = re.compile(
     + rb")\}[ \t]*|[ \t]+)([^ \t_]++)(?:[ \t]+[^ \t#]++)?[ \t]*(?:#.*)?"
 )
 _TYPE = re.compile(rb"#[ \t]+TYPE[ \t]+([^ \t]+)[ \t]+([a-z]+)[ \t]*")
-_LABEL = re.compile(rb'[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"((?:[^"\\]++|\\.)*+)"[ \t]*(?:,|$)')
-_QUOTED = re.compile(rb'\{[ \t]*"(?:[^"\\]++|\\.)*+"[ \t]*[,}]')  # a name that only Prometheus 3 can have
+_TEXT = rb'"((?:[^"\\]++|\\.)*+)"'
+_LABEL = re.compile(rb"[ \t]*(?:([a-zA-Z_][a-zA-Z0-9_]*)|" + _TEXT + rb")[ \t]*=[ \t]*" + _TEXT + rb"[ \t]*(?:,|$)")
+_QUOTED = re.compile(rb"\{[ \t]*" + _TEXT + rb"[ \t]*[,}]")  # a name that only Prometheus 3 can have
 _ESCAPED = re.compile(r'\\([\\"n])')
 
 
@@ -44,6 +45,13 @@ class Page:
 
     samples: dict[str, list[Line]] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
+    _seen: set[tuple[str, int]] = field(default_factory=set)
+
+    def add(self, metric: str, line: Line) -> None:
+        """One sample; of a series that is there twice the first one counts, as in Prometheus."""
+        if (metric, line.series) not in self._seen:
+            self._seen.add((metric, line.series))
+            self.samples.setdefault(metric, []).append(line)
 
     def type_of(self, metric: str) -> str:
         """The declared type of a sample's family, "" where there is none; OpenMetrics leaves `_total` off."""
@@ -118,7 +126,7 @@ def _take(page: Page, line: bytes, wanted: Collection[str]) -> bool:
     except ValueError:
         raise _malformed(line) from None
     block = (sample[2] or b"").rstrip()
-    page.samples.setdefault(name, []).append(Line(hash(block), _labels(block), value))
+    page.add(name, Line(hash(block), _labels(block), value))
     return True
 
 
@@ -130,10 +138,14 @@ def _labels(block: bytes) -> dict[str, str]:
         label = _LABEL.match(block, at)
         if label is None:
             raise _malformed(block)
-        text = label[2].decode("utf-8", "replace")
-        found[label[1].decode()] = _ESCAPED.sub(_unescaped, text) if "\\" in text else text
+        found[_text(label[1] or label[2])] = _text(label[3])
         at = label.end()
     return found
+
+
+def _text(raw: bytes) -> str:
+    text = raw.decode("utf-8", "replace")
+    return _ESCAPED.sub(_unescaped, text) if "\\" in text else text
 
 
 def _unescaped(escape: re.Match[str]) -> str:

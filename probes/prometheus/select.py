@@ -1,7 +1,7 @@
 """From the samples of a page to one reading: the series with the right labels, aggregated."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from probes.base import Buckets, ProbeFailed
 from probes.prometheus.options import Series
@@ -48,26 +48,37 @@ class Selection:
         if self.series.kinds == "counter":
             return self._totals.advance((line.series, line.value) for line in lines)
         finite = [line.value for line in lines if math.isfinite(line.value)]
-        return _AGGREGATES[self.series.aggregate](finite) if finite else None
+        try:
+            return _AGGREGATES[self.series.aggregate](finite) if finite else None
+        except OverflowError:  # the sum is more than a number can hold
+            return None
 
     def buckets(self, page: Page) -> Buckets | None:
         """The histogram on this page, all 0 buckets where it has no observations yet; None when there is none."""
         lines = self._matching(page)
         if lines is None:
             return None
-        found: dict[float, list[tuple[int, float]]] = {}
-        for line in lines:
-            bound = _bound(line.labels.get("le", ""))
-            found.setdefault(bound, []).append((line.series, line.value))
-        if found and (len(found) > MAX_BUCKETS or math.inf not in found):
+        series = _histograms(lines)
+        # A bound that one of them has not tells nothing of all of them.
+        bounds = set.intersection(*map(set, series.values())) if series else set()
+        if series and (math.inf not in bounds or max(map(len, series.values())) > MAX_BUCKETS):
             raise ProbeFailed(Reason.PROTOCOL, f"{self.metric} has no bucket +Inf, or more than {MAX_BUCKETS} of them")
-        if found and found.keys() != self._buckets.keys():
-            self._buckets = self._anew(
-                found.keys()
-            )  # the first one, or other bounds: those before say nothing of these
+        if series and bounds != self._buckets.keys():
+            self._buckets = self._anew(bounds)  # the first one, or other bounds: those before say nothing of these
         self._looked = True
-        counts = {bound: totals.advance(found.get(bound, ())) for bound, totals in self._buckets.items()}
+        self._begin_again(series)
+        counts = {
+            bound: totals.advance((key, each[bound]) for key, each in series.items())
+            for bound, totals in self._buckets.items()
+        }
         return Buckets(tuple(counts), tuple(counts.values())) if counts else Buckets((math.inf,), (0.0,))
+
+    def _begin_again(self, series: Mapping[int, Mapping[float, float]]) -> None:
+        """One bucket that fell says that all of its histogram began again, also those that have grown past it since."""
+        for key, each in series.items():
+            if any(totals.fell(key, each[bound]) for bound, totals in self._buckets.items()):
+                for totals in self._buckets.values():
+                    totals.begin(key)
 
     def _anew(self, bounds: Iterable[float]) -> dict[float, Totals]:
         """Totals of these bounds, in order. Where a page before had none, what comes now has all happened since."""
@@ -85,6 +96,15 @@ class Selection:
         if not any(self.series.labels.keys() <= line.labels.keys() for line in lines):
             return None
         return [line for line in lines if self._wanted <= line.labels.items()]
+
+
+def _histograms(lines: Iterable[Line]) -> dict[int, dict[float, float]]:
+    """The buckets of each histogram, by a key of its labels without `le`."""
+    found: dict[int, dict[float, float]] = {}
+    for line in lines:
+        key = hash(frozenset(item for item in line.labels.items() if item[0] != "le"))
+        found.setdefault(key, {}).setdefault(_bound(line.labels.get("le", "")), line.value)
+    return found
 
 
 def _bound(text: str) -> float:

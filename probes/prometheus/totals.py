@@ -23,6 +23,14 @@ class Totals:
         self._last = now if len(self._last) > MAX_KEPT else self._last | now
         return self._total
 
+    def fell(self, key: int, value: float) -> bool:
+        """Whether this counter is below what it was."""
+        return value < self._last.get(key, 0.0)
+
+    def begin(self, key: int) -> None:
+        """This counter has started again from 0, also where it is not below what it was."""
+        self._last.pop(key, None)
+
     def _base(self, key: int, value: float) -> float:
         last = self._last.get(key, 0.0)
         return last if value >= last else 0.0

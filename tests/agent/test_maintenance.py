@@ -16,7 +16,7 @@ def say(running, method, path, body=None):
     sent = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"} if body else {}
     url = f"http://127.0.0.1:{running.admin}/api/v1/{path}"
-    with urllib.request.urlopen(urllib.request.Request(url, sent, headers, method=method), timeout=10) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, sent, headers, method=method), timeout=30) as answer:
         return json.loads(answer.read())
 
 

@@ -42,18 +42,19 @@ async def test_silenced_through_a_kill(tmp_path):
     await restarted(tmp_path, silences=before)
     with webhook(hook) as got, agent(body) as running, running.log.open("a") as stream:
         alert = running.wait(lambda: firing(running), "the alert")
-        assert (alert["silenced"], alert["silenced_by"]) == (True, "alice")
+        assert (alert["silenced"], alert["silenced_by"], alert["receivers"]) == (True, "alice", [])
         assert number(running, "outrider_alert_state", severity="page") == 2
         wanted = {"matchers": ['slo=~"a.."', "severity=page"], "for": "1h", "reason": "it is known"}
         made = ask(running, "POST", PATH, wanted)
         assert [each["id"] for each in ask(running, "DELETE", f"{PATH}/s")["silences"]] == [made["id"]]
         killed(running, stream)
         again = running.wait(lambda: firing(running), "the alert after the kill")
-        assert (again["silenced"], again["started_at"]) == (True, alert["started_at"])
+        assert (again["silenced"], again["receivers"], again["started_at"]) == (True, [], alert["started_at"])
         assert got == []
         assert ask(running, "DELETE", f"{PATH}/{made['id']}") == {"silences": []}
         running.wait(lambda: got, "the call")
         running.wait(lambda: number(running, "outrider_notifications_waiting", receiver="oncall") == 0, "the rest")
+        assert firing(running)["receivers"] == ["oncall"]
     assert [sent["type"] for _, _, sent, _ in got] == ["slo.alert.firing"]
     told = datetime.fromisoformat(got[0][2]["data"]["started_at"])
     assert abs((told - datetime.fromisoformat(alert["started_at"])).total_seconds()) < 0.01

@@ -13,6 +13,7 @@ from config import model, shapes
 from config.later import KEYS
 from config.net.tls import TlsOptions
 from config.sections import alerts, groups, listen, log, maintenance, metrics, probes, readiness, slos, traces
+from config.sections.heartbeat import Heartbeat
 from exporters.notify.alertmanager import AlertmanagerOptions
 from exporters.notify.email import EmailOptions
 from exporters.notify.log import LogOptions
@@ -70,6 +71,7 @@ KEYS_OF = {
     (CONFIGURATION, "## `alerts`", 5): [("", alerts.Receiver), ("", TeamsOptions)],
     (CONFIGURATION, "## `alerts`", 6): [("", alerts.Receiver), ("", EmailOptions)],
     (CONFIGURATION, "## `alerts`", 7): [("", alerts.Receiver), ("", LogOptions)],
+    (CONFIGURATION, "## `heartbeat`", 0): [("", Heartbeat)],
     (CONFIGURATION, "## `tls`", 0): [("", TlsOptions)],
     (PROBES_PAGE, "## http", 0): [("", HttpOptions)],
     (PROBES_PAGE, "## http", 1): [("", Expect)],

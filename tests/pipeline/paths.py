@@ -29,7 +29,7 @@ def file_of(forward: dict[str, int | str], folder: Path | None = None, traces: s
     return "\n".join([*lines, *(f"  {line}" for line in traces.splitlines()), ""])
 
 
-def upstream(where: int | str, timeout: str = "2s") -> str:
+def upstream(where: int | str, timeout: str = "30s") -> str:
     """The keys of a destination on a port."""
     assert where, "it does not listen yet"
     return f"endpoint: 'http://{HOST}:{where}', timeout: {timeout}" if isinstance(where, int) else where

@@ -105,7 +105,7 @@ def scraped(running):
 
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
     request = urllib.request.Request(f"http://127.0.0.1:{running.public}/metrics", headers=accept)
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=30) as answer:
         assert "openmetrics" in answer.headers["Content-Type"]
         return Page(answer.read().decode(), exemplars=True)
 

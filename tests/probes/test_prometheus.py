@@ -123,6 +123,47 @@ async def test_other_bounds_begin_anew():
         assert verdict(await attempt()) == ("fail", "protocol")
 
 
+@contextlib.asynccontextmanager
+async def showing(series, *pages):
+    """Attempts at a service that shows these pages, one after the other."""
+    left = iter(pages)
+
+    async def script(peer):
+        await peer.request()
+        body = next(left).encode()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body), body)
+
+    async with serve(script) as stub, reading(SimpleNamespace(url=stub.url("/metrics")), took=series) as attempt:
+        yield attempt
+
+
+async def test_a_histogram_restarts_as_a_whole():
+    """A bucket that has grown past its old count since the restart counts in full, like the one that fell."""
+    pages = (f'took_bucket{{le="1"}} {fast}\ntook_bucket{{le="+Inf"}} {all_}\n' for fast, all_ in [(2, 100), (50, 51)])
+    async with showing(Series(metric="took", kind="histogram"), *pages) as attempt:
+        await attempt()
+        seen = await attempt()
+    assert seen.measurement.histograms["took"].counts == (52.0, 151.0)
+
+
+async def test_histograms_of_other_bounds_share_those_that_both_have():
+    """What only one of two knows tells nothing of both, and each needs its +Inf."""
+    one = 'took_bucket{route="a",le="1"} 5\ntook_bucket{route="a",le="2"} 5\n'
+    other = 'took_bucket{route="b",le="2.0"} 7\ntook_bucket{route="b",le="+Inf"} 8\n'
+    whole = f'{one}took_bucket{{route="a",le="+Inf"}} 6\n'
+    async with showing(Series(metric="took", kind="histogram"), whole + other, one + other) as attempt:
+        seen = await attempt()
+        assert seen.measurement.histograms["took"] == Buckets((2.0, float("inf")), (12.0, 14.0))
+        assert verdict(await attempt()) == ("fail", "protocol")
+
+
+async def test_a_sum_beyond_any_number_is_a_warning():
+    """It cannot be read; the probe does not break of it."""
+    async with showing(Series(metric="took"), 'took{q="a"} 1e308\ntook{q="b"} 1e308\n') as attempt:
+        seen = await attempt()
+    assert (verdict(seen), values(seen)["took"]) == (("warn", "unreadable"), None)
+
+
 async def test_what_is_missing(app):
     """A counter without such labels is 0; a metric or a label that nobody has is a warning."""
     Counter("requests", "r", ["code"], registry=app.registry).labels("200").inc()

@@ -52,6 +52,21 @@ async def test_openmetrics_is_read_too():
     assert page.type_of("jobs_total") == "counter"
 
 
+async def test_names_of_labels_may_be_any_text():
+    """As Prometheus 3 writes them, in quotes; what has no such names is read as before."""
+    text = rb"""{"http.requests","http.route"="/"} 1
+jobs_total{"http.\"route"="",q="a","x}"="y"} 3
+"""
+    (line,) = (await read(text, {"jobs_total"})).samples["jobs_total"]
+    assert (line.labels, line.value) == ({'http."route': "", "q": "a", "x}": "y"}, 3.0)
+
+
+async def test_a_series_that_is_there_twice_counts_once():
+    """The first one, as in Prometheus: a sum of both would be nobody's number."""
+    page = await read(b'depth{q="a"} 3\ndepth{q="b"} 1\ndepth{q="a"} 5\n', {"depth"})
+    assert [line.value for line in page.samples["depth"]] == [3.0, 1.0]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -23,6 +23,7 @@ def document(version: str) -> dict[str, Any]:
         shapes.Probe,
         shapes.Slos,
         shapes.Alerts,
+        shapes.Undelivered,
         shapes.Exceptions,
         shapes.Drained,
         shapes.Reloaded,
@@ -64,6 +65,9 @@ def _paths(of: _Of) -> dict[str, Any]:
         },
         "/api/v1/slos": {"get": _operation("slos", "Every objective.", of[shapes.Slos])},
         "/api/v1/alerts": {"get": _operation("alerts", "Every alert that is not inactive.", of[shapes.Alerts])},
+        "/api/v1/alerts/undelivered": {
+            "get": _operation("undelivered", "What receivers will never hear.", of[shapes.Undelivered])
+        },
         "/api/v1/pipeline": {"get": _operation("pipeline", "The ledger and the queues of spans.", _OBJECT)},
         "/api/v1/exceptions": {
             "get": _operation("exceptions", "Exceptions that spans told of, in groups.", of[shapes.Exceptions])

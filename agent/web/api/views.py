@@ -92,6 +92,26 @@ def _silenced(desk: Desk, alert: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def undelivered(desk: Desk) -> list[shapes.DeadLetter]:
+    """What receivers will never hear, the newest first."""
+    return [
+        shapes.DeadLetter(
+            receiver=each.receiver,
+            name=each.alert.name,
+            key=each.alert.key,
+            severity=each.alert.severity.value,
+            summary=each.alert.annotations.get("summary", ""),
+            started_at=_moment(each.alert.started_at),
+            resolved_at=_time(each.alert.resolved_at),
+            outcome=each.outcome,
+            why=each.why,
+            attempts=each.attempts,
+            at=_moment(each.at),
+        )
+        for each in desk.undelivered()
+    ]
+
+
 def exceptions(desk: Desk) -> list[shapes.Thrown]:
     """What spans told of, the newest first."""
     return [

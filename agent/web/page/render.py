@@ -59,6 +59,7 @@ def render(
     alerts: Sequence[Mapping[str, Any]],
     pipeline: Mapping[str, Any],
     exceptions: Sequence[shapes.Thrown] = (),
+    undelivered: Sequence[shapes.DeadLetter] = (),
     *,
     quiet: bool = False,
 ) -> str:
@@ -85,6 +86,7 @@ def render(
 {sections.fleet(status.peers, status.groups)}
 {sections.slos(slos)}
 {sections.alerts(alerts, status.time, quiet=quiet)}
+{sections.undelivered(undelivered, status.time)}
 {sections.exceptions(exceptions, status.time)}
 {sections.pipeline(pipeline)}
 </main>

@@ -12,6 +12,7 @@ from agent.web.api import shapes
 from probes.base import Kind
 from probes.reason import Reason
 
+DEAD_SHOWN = 5  #: alerts that were never delivered; the API has all
 THROWN_SHOWN = 10  #: groups of exceptions; the API has all
 READINGS_SHOWN = 4  #: per probe; the rest is a click away
 
@@ -143,9 +144,28 @@ def _alert(item: Mapping[str, Any], now: datetime, *, quiet: bool) -> Iterable[s
 def _silenced(item: Mapping[str, Any], *, quiet: bool) -> str:
     """Why nobody is told of it."""
     if not item["silenced"]:
-        return "<small>left to Prometheus</small>" if quiet else ""
+        return "<small>left to Prometheus</small>" if quiet and not item.get("receivers") else ""
     until = item["silenced_until"].strftime("%Y-%m-%d %H:%M UTC")
     return f"<small>silenced until {until} by {escape(item['silenced_by'])}</small>"
+
+
+def undelivered(items: Sequence[shapes.DeadLetter], now: datetime) -> str:
+    """What receivers will never hear, the newest first; nothing where there is none."""
+    if not items:
+        return ""
+    heads = ("Alert never delivered", "To", "What became of it", "When")
+    return _section("Undelivered", _table(heads, (_dead(item, now) for item in items[:DEAD_SHOWN]), "undelivered"))
+
+
+def _dead(item: shapes.DeadLetter, now: datetime) -> Iterable[str]:
+    word = "firing" if item.resolved_at is None else "resolved"
+    ago = seconds(max(0, round((now - item.at).total_seconds())))
+    return (
+        f"{escape(item.summary or item.name)}<small>{word}</small>",
+        escape(item.receiver),
+        f"{escape(item.outcome)}<small>{escape(item.why)}</small>",
+        f"{escape(ago)} ago",
+    )
 
 
 def exceptions(items: Sequence[shapes.Thrown], now: datetime) -> str:

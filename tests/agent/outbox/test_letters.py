@@ -76,6 +76,7 @@ async def test_a_receiver_that_left_is_told_of_once(opened, caplog):
     letters = await opened()
     for name in ("gone", "changed", "stays"):
         letters.note(name, Kind.QUEUE, {"k1": Entry(alert(), NOW)})
+    letters.note("gone", Kind.BROKEN, {"about": Entry(alert(key="about"), NOW)})  # which did not wait for it
     await letters.aclose()
     after, now = await opened(), {"changed": Kind.LEASE, "stays": Kind.QUEUE}
     after.retain(now)
@@ -108,16 +109,21 @@ async def test_what_nobody_sees_any_more_is_over(opened):
 async def test_damaged_rows_are_lost_alone(opened, caplog):
     """Each is told of, once, and removed; the others are there."""
     letters = await opened()
-    for number in range(4):
+    for number in range(6):
         letters.note("oncall", Kind.QUEUE, {str(number): Entry(alert(key=str(number)), NOW)})
     await letters.settled(10)
-    for number, text in enumerate(("{", "[]", '{"name": 1}')):
+    for number, text in enumerate((b"{", b"[]", b'{"name": 1}', b"\xff{}")):
         await letters._database.write(
-            lambda db, row=(text, str(number)): db.execute("UPDATE letters SET alert = ? WHERE key = ?", row) and None
+            lambda db, row=(text, str(number)): (
+                db.execute("UPDATE letters SET alert = CAST(? AS TEXT) WHERE key = ?", row) and None
+            )
         )
+    await letters._database.write(
+        lambda db: db.execute("UPDATE letters SET receiver = CAST(x'ff' AS TEXT) WHERE key = '4'") and None
+    )
     again = await opened()
-    assert [entry.alert.key for entry in again.claim("oncall", Kind.QUEUE)] == ["3"]
-    assert caplog.messages == ["3 alerts that waited for receivers cannot be read, and are lost"]
+    assert [entry.alert.key for entry in again.claim("oncall", Kind.QUEUE)] == ["5"]
+    assert caplog.messages == ["5 alerts that waited for receivers cannot be read, and are lost"]
     await again.aclose()
     caplog.clear()
     await opened()
@@ -146,9 +152,9 @@ async def test_a_folder_that_cannot_be_used_holds_nobody_up(opened, tmp_path, ca
     (tmp_path / "file").write_text("")
     letters = await opened(tmp_path / "file")
     letters.note("oncall", Kind.QUEUE, {"k1": Entry(alert(), NOW)})
-    await asyncio.wait_for(letters.settled(3600), 10)
+    await asyncio.wait_for(letters.settled(3600), 60)
     assert (letters.trouble != "", caplog.text.count("state folder")) == (True, 1)
-    await asyncio.wait_for(letters.aclose(), 10)
+    await asyncio.wait_for(letters.aclose(), 60)
 
 
 class Stuck:
@@ -172,14 +178,14 @@ async def test_a_disk_that_hangs_is_waited_for_once():
     letters.note("oncall", Kind.QUEUE, {"a": Entry(alert(), NOW)})
     await letters.settled(0.01)
     letters.note("oncall", Kind.QUEUE, {"b": Entry(alert(), NOW)})
-    await asyncio.wait_for(letters.settled(3600), 10)
+    await asyncio.wait_for(letters.settled(3600), 60)
     disk.asked[0][1].set_result(None)
     await asyncio.sleep(0)
     waits = asyncio.create_task(letters.settled(3600))
     await asyncio.sleep(0)
     assert (len(disk.asked), waits.done()) == (2, False)
     disk.asked[1][1].set_result(None)
-    await asyncio.wait_for(waits, 10)
+    await asyncio.wait_for(waits, 60)
 
 
 async def test_what_could_not_be_written_is_written_with_the_next():

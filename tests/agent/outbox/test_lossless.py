@@ -234,16 +234,22 @@ def test_receivers_that_refuse_everything_do_not_talk_about_each_other_for_ever(
     assert [channel.box.waiting for channel in outbox.channels.values()] == [0, 0]
 
 
-def test_a_broken_receiver_that_leaves_the_file_is_over():
-    """Nobody is left with a ticket about something that is not there any more."""
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_broken_receiver_that_leaves_the_file_is_over(disk, restart):
+    """Nobody is left with a ticket about something that is not there any more, be it by a reload or a restart."""
 
     async def main():
         works = Noting()
-        outbox, task = started({"bad": Strict(lambda _: True), "works": works})
+        letters = Letters(disk)
+        outbox, task = started({"bad": Strict(lambda _: True), "works": works}, letters)
         outbox.post(Notice(alert(), ("bad",)))
         await asyncio.sleep(1)
         await ended(task)
-        after = Outbox({"works": works}, before=outbox, clock=clock)
+        if restart:
+            letters, outbox = Letters(disk), None
+            await letters.load()
+            letters.reconcile((), clock())
+        after = Outbox({"works": works}, before=outbox, letters=letters, clock=clock)
         task = asyncio.create_task(after.run())
         await asyncio.sleep(1)
         await ended(task)

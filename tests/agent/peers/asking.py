@@ -8,8 +8,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from agent.peers.http import Asker, HttpWay
-from agent.peers.tokens import Tokens
 from agent.peers.urls import Listed
+from agent.tokens import Tokens
 from config.types import Url
 from tests.agent.peers.replicas import counts, hearing
 

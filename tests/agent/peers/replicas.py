@@ -5,10 +5,10 @@ import dataclasses
 import time
 from dataclasses import dataclass, field
 
-from agent.peers.tokens import Tokens
 from agent.peers.way import Hearing, Outcome
 from agent.peers.wire import document
 from agent.readiness.fleet import Attempted, Fleet
+from agent.tokens import Tokens
 from agent.web import listeners
 from config.types import ListenAddress, Secret
 from tests.agent.web.conftest import World

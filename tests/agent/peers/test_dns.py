@@ -9,8 +9,8 @@ import pytest
 from agent.demo.process import free_port
 from agent.peers.dns import EVERY, Named
 from agent.peers.http import Asker, HttpWay
-from agent.peers.tokens import Tokens
 from agent.peers.way import Missed, Outcome
+from agent.tokens import Tokens
 from config.net.resolve import Address
 from tests.agent.peers.replicas import Replica, counts, heard, hearing, listening
 from tests.virtual import run

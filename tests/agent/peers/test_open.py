@@ -9,8 +9,8 @@ from agent.peers import open as opening
 from agent.peers.http import HttpWay
 from agent.peers.prometheus import PrometheusWay
 from agent.peers.redis import RedisWay
-from agent.peers.tokens import Tokens
 from agent.readiness.fleet import Fleet
+from agent.tokens import Tokens
 from config.sections.readiness import Peers as Options
 from config.types import Duration, Secret, Url
 
@@ -87,7 +87,7 @@ def test_the_other_ways_cost_nothing():
     code = """if True:
         import sys
         from agent.peers.open import peers
-        from agent.peers.tokens import Tokens
+        from agent.tokens import Tokens
         from agent.readiness.fleet import Fleet
         from config.sections.readiness import Peers
         asks = {"own": dict, "shared": dict, "wants_out": bool}

@@ -12,7 +12,8 @@ from collections import deque
 from pathlib import Path
 
 from agent.relay.entry import Entry, Signal
-from agent.relay.journal import SCHEMA, Journal, Settings
+from agent.relay.journal import SCHEMA, Journal
+from agent.relay.settings import JournalSettings as Settings
 from agent.relay.store import LaneKey
 from agent.state import database as state
 

@@ -11,9 +11,8 @@ from agent.guard import Guard
 from agent.relay import breaker, lane
 from agent.relay.entry import Signal
 from agent.relay.journal import SCHEMA, Journal
-from agent.relay.journal import Settings as JournalSettings
 from agent.relay.relay import Refused, Relay
-from agent.relay.settings import Limits, Settings
+from agent.relay.settings import JournalSettings, Limits, Settings
 from agent.relay.store import LaneKey
 from agent.state import database as state
 from config.net.retry import Backoff
@@ -165,7 +164,7 @@ async def test_the_books_balance_whatever_happens(tmp_path, monkeypatch, seed):
     play.mood = "well"
     for name in set(NAMES) - play.names:
         play.add(name)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while any(account.queue.items for account in play.relay.ledger.lanes.values()):
             await asyncio.sleep(0.01)
             play.check()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.relay.entry import Signal
-from agent.relay.journal import Settings
+from agent.relay.settings import JournalSettings as Settings
 from agent.relay.store import Left
 from tests.agent.relay.journals import BODY, LOGS, A, B, delivered, entry, journal, put
 

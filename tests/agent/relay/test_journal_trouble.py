@@ -5,7 +5,7 @@ import sqlite3
 import threading
 
 from agent.relay.entry import Signal
-from agent.relay.journal import Settings
+from agent.relay.settings import JournalSettings as Settings
 from tests.agent.relay.journals import BODY, A, B, delivered, entry, journal, put, until
 
 FAR = 1 << 62

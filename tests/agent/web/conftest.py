@@ -89,6 +89,7 @@ class World:
             slos=lambda: self.answers.get("slos", []),
             alerts=lambda: self.answers.get("alerts", []),
             silences=self.keeper.silences, keeper=self.keeper, quiet=lambda: self.answers.get("quiet", False),
+            undelivered=lambda: self.answers.get("undelivered", ()),
             now=lambda: self.now, wall=lambda: self.wall,
         )  # fmt: skip
 
@@ -143,7 +144,7 @@ async def dial(port, host="127.0.0.1", **more):
 async def ask(port, request=b"GET /livez HTTP/1.0\r\n\r\n", host="127.0.0.1"):
     """One request over a connection of its own: all that comes back until the server closes."""
     answer = bytearray()
-    async with dial(port, host) as (reader, writer), asyncio.timeout(10):
+    async with dial(port, host) as (reader, writer), asyncio.timeout(60):
         writer.write(request)
         with contextlib.suppress(ConnectionError):
             while chunk := await reader.read(65536):

@@ -1,11 +1,14 @@
 """`POST /heartbeats/NAME` on the public listener."""
 
+import asyncio
+import contextlib
 import dataclasses
 
 import pytest
+from aiohttp import ClientError
 
 from agent.heartbeats import Heartbeats
-from agent.web import tables
+from agent.web import heartbeats, tables
 from agent.web.routes import Routes
 from config.types import Secret
 from tests.agent.web.conftest import _Served
@@ -66,17 +69,33 @@ async def test_a_duration_that_cannot_be_read(client, beats, duration):
     assert beats.of("backup").last is None
 
 
-async def test_a_large_body_is_refused(client, beats):
-    """413 above 4 KiB; chunked ones too."""
+@pytest.mark.parametrize("size", [100, 5_000, 12_000])
+async def test_a_long_log_does_not_hide_a_failure(client, beats, size):
+    """The word counts, and the beginning of what was said is kept; chunked ones too."""
 
     async def chunks():
-        for _ in range(5):
-            yield b"x" * 1000
+        for at in range(0, size, 1000):
+            yield b"%-1000d" % at
 
-    for data in (b"x" * 5000, chunks()):
-        async with client.post("/heartbeats/backup", data=data, headers=GOOD) as answer:
-            assert answer.status == 413
-    assert beats.of("backup").last is None
+    for data in (b"disk full " * (size // 10), chunks()):
+        async with client.post("/heartbeats/backup/fail", data=data, headers=GOOD) as answer:
+            assert answer.status == 204
+        assert 0 < len(beats.of("backup").said) <= 200
+    assert beats.of("backup").counts["fail"] == 2
+
+
+async def test_a_log_that_stalls_does_not_hide_a_failure(client, beats, monkeypatch):
+    """What came until then is what it said."""
+    monkeypatch.setattr(heartbeats, "SECONDS", 0.05)
+
+    async def stalls():
+        yield b"disk full"
+        await asyncio.Event().wait()
+
+    with contextlib.suppress(ClientError):
+        async with client.post("/heartbeats/backup/fail", data=stalls(), headers=GOOD) as answer:
+            assert answer.status == 204
+    assert (beats.of("backup").failed, beats.of("backup").said) == (True, "disk full")
 
 
 @pytest.mark.parametrize(("path", "status"), [("backup", 405), ("backup/fail", 405), ("backup/nope", 404), ("", 404)])

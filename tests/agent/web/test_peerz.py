@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from agent.peers.tokens import Tokens
+from agent.tokens import Tokens
 from agent.web import tables
 from agent.web.routes import Routes
 from config.types import Secret

@@ -4,10 +4,12 @@ import pytest
 
 from agent.events import Outcome
 from agent.health.state import Rules
+from agent.outbox.dead import DeadLetter
 from agent.web.desk import ReloadResult
 from config.types.secret import Secret
 from probes.base import Kind, Measurement, Reading
 from probes.reason import Reason
+from tests.exporters.notify.place import alert
 
 MEASURED = Measurement(
     (
@@ -175,3 +177,26 @@ async def test_reload(admin, world, caplog):
     assert (problem["status"], len(problem["errors"])) == (422, 2)
     assert ": 1 changes" in caplog.text
     assert ": refused (2 wrong)" in caplog.text
+
+
+async def test_what_was_never_delivered(admin, world):
+    """To whom, what, when and why; the end of an alert tells itself by its time."""
+    ended = alert(started_at=world.wall - 60, resolved_at=world.wall)
+    world.answers["undelivered"] = [DeadLetter("oncall", ended, "refused", "auth: it answered 403", 2, world.wall + 1)]
+    assert await get(admin, "/api/v1/alerts/undelivered") == {
+        "undelivered": [
+            {
+                "receiver": "oncall",
+                "name": "OutriderSLOBurn",
+                "key": "k1",
+                "severity": "page",
+                "summary": "shop pg-availability burns",
+                "started_at": "2025-12-31T23:59:00Z",
+                "resolved_at": "2026-01-01T00:00:00Z",
+                "outcome": "refused",
+                "why": "auth: it answered 403",
+                "attempts": 2,
+                "at": "2026-01-01T00:00:01Z",
+            }
+        ]
+    }

@@ -6,12 +6,14 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from agent.outbox.dead import DeadLetter
 from agent.web import listeners
 from agent.web.api.openapi import document
 from agent.web.tables import admin
 from config.types.address import ListenAddress
 from tests.agent.web.api.test_api import MEASURED
 from tests.agent.web.conftest import World
+from tests.exporters.notify.place import alert
 
 API = document("9.8.7")
 schema = schemathesis.openapi.from_dict(API)
@@ -25,6 +27,7 @@ def base_url():
     world.down("cache")
     world.probe("new")
     world.answers["slos"] = [{"name": "db"}]
+    world.answers["undelivered"] = [DeadLetter("oncall", alert(), "refused", "auth: it answered 403", 1, world.wall)]
     started, urls, stop = threading.Event(), [], asyncio.Event()
 
     async def serve():
@@ -35,7 +38,7 @@ def base_url():
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
-    assert started.wait(10)
+    assert started.wait(60)
     url, loop = urls
     yield url
     loop.call_soon_threadsafe(stop.set)

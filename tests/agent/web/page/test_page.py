@@ -7,11 +7,13 @@ import shutil
 import pytest
 
 from agent.events import Outcome
+from agent.outbox.dead import DeadLetter
 from agent.readiness.policy import unjudged
 from agent.web import listeners
 from config.types.address import ListenAddress
 from probes.base import Kind, Measurement, Reading
 from probes.reason import Reason
+from tests.exporters.notify.place import alert
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
 READINGS = Measurement(
@@ -136,6 +138,16 @@ async def test_objectives_alerts_and_traces(admin, world):
     assert "pending page 2 min 10 s" in said
     queued = "12 2 KiB on disk, the oldest for 1 min 1 s"
     assert f"gateway connection refused failing 12,345 {queued} 0 3 shutdown, full" in said
+
+
+async def test_what_was_never_delivered(admin, world):
+    """Only where there is something: to whom, what became of it and why, in texts that are no markup."""
+    assert "Undelivered" not in await html(admin)
+    letters = [DeadLetter("oncall", alert(key=f"k{each}"), "refused", "<b>no", 1, world.wall - 90) for each in range(7)]
+    world.answers["undelivered"] = letters
+    page = await html(admin)
+    assert "shop pg-availability burns firing oncall refused &lt;b&gt;no 1 min 30 s ago" in words(page)
+    assert page.count("1 min 30 s ago") == 5  # the API has all
 
 
 async def test_where_spans_wait(admin, world):

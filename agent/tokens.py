@@ -1,4 +1,4 @@
-"""The secret that the replicas share, and its rotation: no replica is shut out while the files change one by one."""
+"""A bearer token, of replicas, senders or heartbeats, and its rotation: nobody is shut out while the files change."""
 
 import hmac
 import time
@@ -11,7 +11,7 @@ ROTATION = 300.0
 
 
 class Tokens:
-    """The token in force and, for a while, the one before it. None: anyone may read."""
+    """The token in force and, for a while, the one before it. None: anyone may come in."""
 
     def __init__(self, current: Secret | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -22,7 +22,7 @@ class Tokens:
     def rotate(self, new: Secret | None) -> None:
         """Put another token in force; the same one again changes nothing.
 
-        Only a token stays good for a while: where none was set before, nobody reads without one from now on.
+        Only a token stays good for a while: where none was set before, nobody comes in without one from now on.
         """
         text = _text(new)
         if text == self._current:
@@ -32,11 +32,11 @@ class Tokens:
 
     @property
     def needed(self) -> bool:
-        """Whether a reader must present one."""
+        """Whether one must be presented."""
         return self._current is not None
 
     def accepts(self, authorization: str | None) -> bool:
-        """Whether a request with this `Authorization` header may read."""
+        """Whether a request with this `Authorization` header may come in."""
         if not self.needed:
             return True
         scheme, _, given = (authorization or "").partition(" ")

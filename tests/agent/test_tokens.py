@@ -1,8 +1,8 @@
-"""The secret of the fleet, and the minutes in which two of them are good."""
+"""A bearer token, and the minutes in which two of them are good."""
 
 import pytest
 
-from agent.peers.tokens import ROTATION, Tokens
+from agent.tokens import ROTATION, Tokens
 from config.types import Secret
 
 
@@ -18,7 +18,7 @@ def clock():
     return Clock()
 
 
-def test_without_a_token_anyone_may_read():
+def test_without_a_token_anyone_may_come_in():
     """No secret is asked for, and none is sent; an empty one is none."""
     for tokens in (Tokens(), Tokens(Secret(""))):
         assert not tokens.needed
@@ -42,6 +42,7 @@ def test_without_a_token_anyone_may_read():
         (None, False),
         ("Bearer \udcff", False),
         ("Bearer é", False),
+        ("Bearer s3\udcffret", False),
     ],
 )
 def test_only_the_token_opens(header, good):
