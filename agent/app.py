@@ -207,7 +207,10 @@ class App:
             exceptions=self.telemetry.exceptions,
             new_exceptions=self.telemetry.new_exceptions,
             slos=self.calling.slos.view,
-            alerts=self.calling.alerts.view,
+            alerts=self.calling.view,
+            silences=self.calling.silencing.silences,
+            keeper=self.calling.silencing,
+            quiet=self.calling.silencing.quiet,
             undelivered=self.calling.outbox.dead.newest_first,  # handed on from outbox to outbox
             blackbox_names=lambda: self.plan.file.metrics.blackbox_names,
             group=self.replica.group,

@@ -80,6 +80,11 @@ class Plan:
     groups: Mapping[str, Group]
     windows: tuple[Written, ...]
 
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """On every alert. Where Prometheus calls for the fleet, an agent's own tell that they are of one replica."""
+        return {**self.file.labels, **({"view": "replica"} if self.file.alerts.mode == "fleet" else {})}
+
 
 def assemble(file: File, problems: Problems, root: Node | None = None) -> Plan:
     """The plan for this file, written as `root`. What is wrong is added to `problems`; then it must not be used."""

@@ -1,7 +1,7 @@
 """Objectives, alerts and receivers, put together: from what was counted to who is called.
 
 A part of the composition root that is a room of its own for its size. The way through it is one way: an observation or
-a request -> objectives -> alerts -> the speaker -> the outbox.
+a request -> objectives -> alerts -> who is left in peace -> the speaker -> the outbox.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from agent.keeping import Keeping
 from agent.outbox.deliver import Outbox
 from agent.outbox.speaker import Speaker
 from agent.replica import Replica
+from agent.silencing import Silencing
 from agent.slo.engine import SloEngine
 from config.model import File
 from exporters.base import Sample, SampleSource
@@ -39,7 +40,9 @@ class Calling:
         """`lag`: seconds that the agent's own loop stood still lately."""
         self.slos = SloEngine()
         self.alerts = AlertEngine(self.slos, state_of=replica.state_of, explained_by=replica.explained_by)
-        self.keeping = Keeping(self.slos, self.alerts, guard)
+        self.silencing = Silencing(guard)
+        self.keeping = Keeping(self.slos, self.alerts, self.silencing, guard)
+        self.silencing.changed, self.silencing.kept = self.keeping.held, self.keeping.silenced
         self.outbox = Outbox({})
         self.speaker = Speaker(replica.fleet, lambda: self.outbox)
         replica.says = self.speaker.told
@@ -55,7 +58,8 @@ class Calling:
         """Go on with what an earlier process kept of the objectives of this plan, and of who was called."""
         self.slos.configure(plan.objectives)
         await self.keeping.open(plan.file)
-        self.speaker.adopt(self.alerts.told(), time.monotonic())
+        told = [key for key in self.alerts.told() if key not in self.silencing.hush.held]
+        self.speaker.adopt(told, time.monotonic())
 
     # -- a plan --------------------------------------------------------------------------------------------------------
 
@@ -74,12 +78,13 @@ class Calling:
             await before.aclose()
             self._guard.start("outbox", self.outbox.run)
         self._notifying = dict(plan.notifiers)
+        await self.silencing.configure(plan)
         return sentences("receiver", gone, new) + await self.heart.configure(plan.file.heartbeat)
 
     def configure(self, plan: Plan) -> None:
         """Put objectives, routes and labels in force, once the probes are those of the plan."""
         self.slos.configure(plan.objectives)
-        self.alerts.configure(plan.routes, dict(plan.file.labels))
+        self.alerts.configure(plan.routes, plan.labels)
 
     # -- while it runs -------------------------------------------------------------------------------------------------
 
@@ -102,7 +107,8 @@ class Calling:
         for notice in notices:
             level = logging.WARNING if notice.alert.firing else logging.INFO
             log.log(level, "alert %s", notice.alert.annotations.get("summary", notice.alert.name))
-        for notice in self.speaker.step(notices, time.monotonic()):
+        now = time.monotonic()
+        for notice in self.speaker.step(self.silencing.step(notices, time.time(), now), now):
             self.outbox.post(notice)
         if notices:
             self.keeping.soon()
@@ -130,10 +136,14 @@ class Calling:
             log.warning("objective %s is not counted: %s", name, text)
         self._problems = problems
 
+    def view(self) -> list[Mapping[str, Any]]:
+        """What the API shows of alerts."""
+        return self.silencing.shown(self.alerts.view())
+
     def sources(self) -> Iterable[SampleSource]:
         """Who knows samples."""
         yield from self.keeping.sources()
-        yield from (self.slos, self.alerts, self.outbox, self.heart, self)
+        yield from (self.slos, self.alerts, self.silencing, self.outbox, self.heart, self)
 
     def samples(self) -> Iterable[tuple[str, Iterable[Sample]]]:
         """For the metrics page; nothing before the first evaluation."""
@@ -148,6 +158,7 @@ class Calling:
 
     async def aclose(self) -> None:
         """Close the receivers. The tasks have ended; `keeping` is closed last, by whoever holds it."""
+        await self.silencing.aclose()
         await self.heart.aclose()
         await self.outbox.aclose()
 

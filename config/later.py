@@ -12,19 +12,9 @@ KEYS = (
     "probes.*.resolver",
 )
 
-#: Values of keys that are known.
-VALUES = {
-    "alerts.mode": frozenset({"auto", "fleet"}),
-}
-
 _KEYS = re.compile("|".join(re.escape(key).replace(r"\*", r"[^.]+") for key in KEYS))
 
 
 def is_later_key(path: str) -> bool:
     """Whether this key is one that a later version brings."""
     return _KEYS.fullmatch(path) is not None
-
-
-def is_later_value(path: str, text: str) -> bool:
-    """Whether this value of a known key is one that a later version brings."""
-    return text in VALUES.get(path, ())

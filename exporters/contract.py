@@ -260,6 +260,7 @@ METRICS = _table(
         "0 inactive, 1 pending, 2 firing, 3 suppressed, 4 stale.",
         ("service", "alert", "severity"),
     ),
+    Metric("outrider_alerts_quiet", "gauge", "1 while Prometheus calls and this agent tells nobody of what begins."),
     Metric(
         "outrider_notifications_total",
         "counter",

@@ -109,6 +109,10 @@ class Objective:
             if length % self.slot_seconds or length > self.window_seconds:
                 raise ValueError(f"an alert window of {length} s is not made of slots, or longer than {self.window}")
 
+    def without_pages(self) -> Self:
+        """The same, every pair of which opens a ticket; pairs keep their names, by which they are exported."""
+        return replace(self, own_pairs=tuple(pair._replace(severity=Severity.TICKET) for pair in self.pairs))
+
     @property
     def sli(self) -> str:
         """What is counted, in words: `probe orders-db`, `server spans of /checkout within 300ms`."""

@@ -31,7 +31,10 @@ class Route(Options, frozen=True, kw_only=True):
 class Alerts(Options, frozen=True, kw_only=True):
     """Receivers, and which alert goes where. Receivers without any route all get everything."""
 
-    mode: Literal["agent"] = "agent"
+    mode: Annotated[
+        Literal["agent", "auto", "fleet"],
+        Meta(description="who calls: this agent, Prometheus while its watchdog is there, or Prometheus"),
+    ] = "agent"
     receivers: dict[Name, Receiver] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
 
@@ -40,7 +43,10 @@ class Alerts(Options, frozen=True, kw_only=True):
             force_setattr(self, "routes", (Route(to=tuple(self.receivers)),))
 
     def problems(self) -> Iterable[tuple[str, str]]:
-        """Routes lead to receivers that exist, and match severities that exist."""
+        """Routes lead to receivers that exist, and match severities that exist; `auto` has somebody to ask."""
+        if self.mode == "auto" and not any(each.type == "alertmanager" for each in self.receivers.values()):
+            right = "write receivers: {fleet: {type: alertmanager, urls: [http://alertmanager:9093]}}, or mode: agent"
+            yield "mode", f"auto asks an Alertmanager whether Prometheus calls, and no receiver is one; {right}"
         for number, route in enumerate(self.routes):
             for name in route.to:
                 if name not in self.receivers:

@@ -43,7 +43,7 @@ class Api:
 
     async def alerts(self, call: Call) -> web.Response:
         """Every alert that is not inactive."""
-        return as_json(call, shapes.Alerts(alerts=tuple(views.alerts(self._desk))))
+        return as_json(call, shapes.Alerts(alerts=tuple(views.alerts(self._desk)), quiet=self._desk.quiet()))
 
     async def undelivered(self, call: Call) -> web.Response:
         """What receivers will never hear."""

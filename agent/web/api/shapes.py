@@ -152,6 +152,7 @@ class Alerts(Struct, frozen=True, kw_only=True):
     """Every alert that is not inactive."""
 
     alerts: tuple[dict[str, Any], ...]
+    quiet: Annotated[bool, Meta(description="Prometheus calls: this agent tells nobody of what begins now.")]
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):

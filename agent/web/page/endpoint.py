@@ -38,5 +38,6 @@ class Page:
             desk.pipeline(),
             views.exceptions(desk),
             views.undelivered(desk),
+            quiet=desk.quiet(),
         )
         return answer(html.encode("utf-8", "replace"), "text/html; charset=utf-8", headers=HEADERS)

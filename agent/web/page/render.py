@@ -60,8 +60,10 @@ def render(
     pipeline: Mapping[str, Any],
     exceptions: Sequence[shapes.Thrown] = (),
     undelivered: Sequence[shapes.DeadLetter] = (),
+    *,
+    quiet: bool = False,
 ) -> str:
-    """The whole page."""
+    """The whole page. `quiet`: Prometheus calls, and this agent does not."""
     top = banner(status)
     icon = quote(_FAVICON.format(_COLOURS[top.tone]))
     service = escape(status.service)
@@ -83,7 +85,7 @@ def render(
 {sections.probes(probes, status.time)}
 {sections.fleet(status.peers, status.groups)}
 {sections.slos(slos)}
-{sections.alerts(alerts, status.time)}
+{sections.alerts(alerts, status.time, quiet=quiet)}
 {sections.undelivered(undelivered, status.time)}
 {sections.exceptions(exceptions, status.time)}
 {sections.pipeline(pipeline)}

@@ -123,24 +123,33 @@ def _slo(item: Mapping[str, Any]) -> Iterable[str]:
     )
 
 
-def alerts(items: Sequence[Mapping[str, Any]], now: datetime) -> str:
+def alerts(items: Sequence[Mapping[str, Any]], now: datetime, *, quiet: bool) -> str:
     """What is firing or about to."""
     if not items:
-        return _section("Alerts", '<p class="empty">None firing.</p>')
+        calls = " Prometheus calls; this agent is quiet." if quiet else ""
+        return _section("Alerts", f'<p class="empty">None firing.{calls}</p>')
     heads = ("Alert", "State", "Severity", "For", "What it says")
-    return _section("Alerts", _table(heads, (_alert(item, now) for item in items), "alerts"))
+    return _section("Alerts", _table(heads, (_alert(item, now, quiet=quiet) for item in items), "alerts"))
 
 
-def _alert(item: Mapping[str, Any], now: datetime) -> Iterable[str]:
+def _alert(item: Mapping[str, Any], now: datetime, *, quiet: bool) -> Iterable[str]:
     said = item["annotations"]
     since = seconds(max(0, round((now - item["since"]).total_seconds())))
     return (
         f"{escape(item['slo'])}<small>{escape(item['name'])}</small>",
-        _state("down" if item["state"] == "firing" else "unknown", item["state"]),
+        f"{_state('down' if item['state'] == 'firing' else 'unknown', item['state'])}{_silenced(item, quiet=quiet)}",
         escape(item["severity"]),
         since,
         f"{escape(said.get('summary', ''))}{_link(said.get('runbook_url', ''), 'runbook')}",
     )
+
+
+def _silenced(item: Mapping[str, Any], *, quiet: bool) -> str:
+    """Why nobody is told of it."""
+    if not item["silenced"]:
+        return "<small>left to Prometheus</small>" if quiet and not item.get("receivers") else ""
+    until = item["silenced_until"].strftime("%Y-%m-%d %H:%M UTC")
+    return f"<small>silenced until {until} by {escape(item['silenced_by'])}</small>"
 
 
 def undelivered(items: Sequence[shapes.DeadLetter], now: datetime) -> str:

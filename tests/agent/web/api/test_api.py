@@ -107,7 +107,7 @@ async def test_overlays(admin, world):
     assert (await get(admin, "/api/v1/probes/db"))["overlays"] == ["blind"]
 
 
-@pytest.mark.parametrize("path", ["/api/v1/probes/nope", "/api/v1/silences", "/api/v1", "/api/v1/"])
+@pytest.mark.parametrize("path", ["/api/v1/probes/nope", "/api/v1/nothing", "/api/v1", "/api/v1/"])
 async def test_not_found(admin, path):
     """What is not there is a problem document with the request's id."""
     async with admin.get(path, headers={"X-Request-ID": "abc"}) as answer:
@@ -137,8 +137,10 @@ async def test_what_other_parts_say(admin, world):
     world.answers["alerts"] = [{"name": "burn", "since": world.wall, "started_at": None}]
     world.answers["pipeline"] = {"destinations": {}}
     assert await get(admin, "/api/v1/slos") == {"slos": [{"name": "db", "objective": 0.999}]}
+    nobody = {"silenced": False, "silenced_by": None, "silenced_until": None}
     assert await get(admin, "/api/v1/alerts") == {
-        "alerts": [{"name": "burn", "since": "2026-01-01T00:00:00Z", "started_at": None}]
+        "alerts": [{"name": "burn", "since": "2026-01-01T00:00:00Z", "started_at": None, **nobody}],
+        "quiet": False,
     }
     assert await get(admin, "/api/v1/pipeline") == {"destinations": {}}
 

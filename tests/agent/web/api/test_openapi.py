@@ -4,6 +4,7 @@ import threading
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from agent.outbox.dead import DeadLetter
 from agent.web import listeners
@@ -55,7 +56,9 @@ def base_url():
 )
 def test_answers_are_as_described(case, base_url):
     """Whatever is asked, the answer's code, type and body are those the description promises."""
-    case.call_and_validate(base_url=base_url)
+    # No JSON Schema says which regular expressions are right, or that not all matchers may fit everything.
+    unsure = [positive_data_acceptance] if (case.method, case.path) == ("POST", "/api/v1/silences") else []
+    case.call_and_validate(base_url=base_url, excluded_checks=unsure)
 
 
 def test_every_path_is_described(world):
