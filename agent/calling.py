@@ -7,11 +7,14 @@ a request -> objectives -> alerts -> the speaker -> the outbox.
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from agent.alerting.condition import Condition
 from agent.alerting.engine import AlertEngine
+from agent.alerting.plain import OFF, Plain
+from agent.alerting.plain_holds import Seen
 from agent.assemble import Part, Plan
 from agent.changes import difference, made, sentences
 from agent.events import Observation, Outcome
@@ -34,7 +37,11 @@ class Calling:
 
     def __init__(self, guard: Guard, replica: Replica) -> None:
         self.slos = SloEngine()
-        self.alerts = AlertEngine(self.slos, state_of=replica.state_of, explained_by=replica.explained_by)
+        self.alerts = AlertEngine(
+            self.slos, state_of=replica.state_of, explained_by=replica.explained_by, plain=self._plainly
+        )
+        self.losses: Callable[[], Mapping[str, Mapping[str, int]]] = dict  #: of telemetry, by destination and reason
+        self._plain = Plain()
         self.keeping = Keeping(self.slos, self.alerts, guard)
         self.outbox = Outbox({})
         self.speaker = Speaker(replica.fleet, lambda: self.outbox)
@@ -72,6 +79,8 @@ class Calling:
         """Put objectives, routes and labels in force, once the probes are those of the plan."""
         self.slos.configure(plan.objectives)
         self.alerts.configure(plan.routes, dict(plan.file.labels))
+        alerts, covered = plan.file.alerts, {each.probe for each in plan.objectives}
+        self._plain.configure(plan.file.service, alerts.plain if alerts.receivers else OFF, covered)
 
     # -- while it runs -------------------------------------------------------------------------------------------------
 
@@ -97,6 +106,18 @@ class Calling:
             self.outbox.post(notice)
         if notices:
             self.keeping.soon()
+
+    def _plainly(self, now: float) -> Iterable[Condition]:
+        """The conditions without an objective."""
+        verdict, company = self._replica.verdict(), self._replica.company()
+        seen = Seen(
+            self._replica.views(),
+            held_open=verdict.held_open,
+            others=company.known if company else 0,
+            isolated=verdict.isolated,
+            losses=self.losses(),
+        )
+        return self._plain.conditions(seen, now)
 
     def sources(self) -> Iterable[SampleSource]:
         """Who knows samples."""

@@ -1,0 +1,101 @@
+"""When an alert without an objective holds. None: nobody can tell, or is to be told; all stays as it is. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agent.health.board import View
+from agent.health.state import State
+from probes.reason import Reason
+
+CERTIFICATE = "certificate_expiry"  #: the reading, of whichever kind: seconds until it expires
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What there is to judge at one moment.
+
+    `held_open`: the brake keeps this replica in service. `others`: replicas that are known; `isolated`: none of them
+    answers. `losses`: what each destination of telemetry refused or lost so far, by reason.
+    """
+
+    views: Mapping[str, View] = field(default_factory=dict)
+    held_open: bool = False
+    others: int = 0
+    isolated: bool = False
+    losses: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+def uncertain(view: View) -> bool:
+    """Whether what is believed of a probe is old, or not known yet."""
+    return view.stale or view.blind or view.state is State.UNKNOWN
+
+
+def down(view: View) -> bool | None:
+    """Once it is down, and until it is up for good: what flaps is one fault."""
+    return _of(view, view.state is State.DOWN)
+
+
+def degraded(view: View) -> bool | None:
+    """A probe that is down says nothing of how well it would be; a certificate has an alert of its own."""
+    if view.state is State.DOWN:
+        return None
+    return _of(view, view.state is State.DEGRADED and not _by_certificate(view))
+
+
+def flapping(view: View) -> bool | None:
+    """As the board has it."""
+    return None if uncertain(view) or (view.flapping and view.maintenance) else view.flapping
+
+
+def certificate(view: View) -> bool | None:
+    """Whether it expires sooner than the file allows: a file without a bound allows everything."""
+    bounds = [bound for bound in view.member.bounds if bound.reading == CERTIFICATE]
+    left = lasts(view)
+    if not bounds:
+        return False
+    if left is None or uncertain(view):
+        return None
+    holds = any(bound.crossed(left) for bound in bounds)
+    return None if holds and view.maintenance else holds
+
+
+def lasts(view: View) -> float | None:
+    """Seconds until the certificate expires, as of the last attempt; None where nobody can tell."""
+    return next((reading.value for reading in view.readings if reading.name == CERTIFICATE), None)
+
+
+def brake(seen: Seen) -> bool:
+    """Held open by the brake."""
+    return seen.held_open
+
+
+def isolated(seen: Seen) -> bool:
+    """There are others, and none answers."""
+    return seen.isolated
+
+
+def blind(seen: Seen) -> bool:
+    """Of some probe nobody can tell."""
+    return any(blinded(seen))
+
+
+def blinded(seen: Seen) -> list[str]:
+    """The probes whose attempts say nothing, or do not end."""
+    return [name for name, view in seen.views.items() if (view.blind or view.stale) and not view.maintenance]
+
+
+def _of(view: View, bad: bool) -> bool | None:
+    """What is planned calls nobody, and neither does an end that may be none."""
+    if uncertain(view) or (view.maintenance if bad else view.flapping):
+        return None
+    return bad
+
+
+def _by_certificate(view: View) -> bool:
+    """Whether the certificate is the only known reason. The detail of a crossed bound is the judge's own sentence."""
+    last = view.last
+    if last is None or last.reason is not Reason.THRESHOLD or not last.detail.startswith(CERTIFICATE):
+        return False
+    others = [bound for bound in view.member.bounds if bound.reading != CERTIFICATE and not bound.per_second]
+    known = ((bound, each.value) for bound in others for each in view.readings if each.name == bound.reading)
+    return not any(value is not None and bound.crossed(value) for bound, value in known)
