@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
-    """One kind of alert about a T. `for_seconds` stands where the file says nothing.
+    """One kind of alert about a T. The numbers stand where the file says nothing.
 
     `keep_seconds`: so long it must be over before that is told. `over`: what is said then. `after`: the alerts of the
     same probe that say enough already.
@@ -169,7 +169,7 @@ class Plain:
             probe=subject if kind.after else "",
             after=kind.after,
             for_seconds=for_seconds if said.for_ is None else float(said.for_),
-            keep_seconds=kind.keep_seconds,
+            keep_seconds=kind.keep_seconds if said.keep_firing_for is None else float(said.keep_firing_for),
         )
 
     def _usual(self, kind: Kind[View], view: View) -> tuple[Severity, float]:

@@ -36,6 +36,8 @@ class PlainAlert(Options, frozen=True, kw_only=True):
     severity: Literal["page", "ticket"] | None = None
     #: How long it must hold before anybody is told.
     for_: Annotated[Duration, Meta(le=86400)] | None = field(default=None, name="for")
+    #: How long it must be over before that is told.
+    keep_firing_for: Annotated[Duration, Meta(le=86400)] | None = None
     #: Nobody is told of it at all.
     off: bool = False
 
