@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from agent.demo.servers import Valkey
-from tests.agent.hostile import OK, answering, says, serving
+from tests.agent.hostile import OK, answering, serving
 from tests.running import agent
 
 pytestmark = pytest.mark.e2e
@@ -37,7 +37,7 @@ def test_a_server_that_is_stopped_is_told_of_once_and_one_that_flaps_once():
     with (
         Valkey() as cache,
         answering() as hook,
-        serving(lambda client: says(next(answers) + b"Content-Length: 0\r\n\r\n")(client)) as moody,
+        serving(lambda client: client.sendall(next(answers) + b"Content-Length: 0\r\n\r\n")) as moody,
         agent(FILE.format(cache=cache.url, moody=moody, hook=hook.url)) as one,
     ):
         one.until("/readyz/cache")
