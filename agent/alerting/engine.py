@@ -54,7 +54,8 @@ class AlertEngine:
         for seen in self._conditions(evaluations, now):
             name = (seen.alert, seen.subject, seen.severity)
             judged.add(name)
-            if notice := self._step(self._rows.setdefault(name, Row(*name)), seen, at, now):
+            row = self._rows.get(name) or self._rows.setdefault(name, Row(*name))
+            if notice := self._step(row, seen, at, now):
                 notices.append(notice)
         gone = self._rows.keys() - judged
         return notices + [notice for name in sorted(gone) if (notice := self._forget(name, now))]

@@ -162,7 +162,7 @@ class Plain:
             Severity(said.severity) if said.severity else severity,
             kind.holds(of),
             texts=partial(kind.texts, self._service, of),
-            over=partial(_over, " ".join(filter(None, (self._service, subject, kind.over)))),
+            over=partial(_over, self._service, subject, kind.over),
             service=self._service,
             label=label,
             subject=subject,
@@ -181,5 +181,5 @@ class Plain:
         return (Severity.PAGE if view.member.when_down == "unready" else Severity.TICKET), kind.for_seconds
 
 
-def _over(summary: str) -> Mapping[str, str]:
-    return {"summary": summary}
+def _over(service: str, subject: str, words: str) -> Mapping[str, str]:
+    return {"summary": f"{service} {subject} {words}" if subject else f"{service}: {words}"}
