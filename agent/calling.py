@@ -116,6 +116,7 @@ class Calling:
             others=company.known if company else 0,
             isolated=verdict.isolated,
             losses=self.losses(),
+            draining=verdict.draining,
         )
         return self._plain.conditions(seen, now)
 

@@ -1,7 +1,7 @@
 """Alerts that need no objective: which there are, and what the file may say of each. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -13,7 +13,9 @@ from agent.health.board import View
 from config.sections.alerts import PlainAlert, PlainAlerts
 from exporters.base import Severity
 
-COVERED_SECONDS = 300.0  #: so long a probe with an objective is down before its ticket: the budget calls first
+#: So long a probe is down before it is told where an objective calls first, or where it never passed: a service that
+#: starts beside its agent is down until it listens.
+PATIENT_SECONDS = 300.0
 OFF = PlainAlerts(off=True)
 
 PROBE_DEGRADED, PROBE_FLAPPING = "OutriderProbeDegraded", "OutriderProbeFlapping"
@@ -135,7 +137,12 @@ class Plain:
         self._said = {key: each for key, each in said.items() if not (settings.off or each.off)}
 
     def conditions(self, seen: Seen, now: float) -> Iterator[Condition]:
-        """All of them at `now` (wall clock), in the order in which they wait for each other."""
+        """All of them at `now` (wall clock). What begins or ends while this replica stops is no news."""
+        for each in self._judged(seen, now):
+            yield replace(each, holds=None) if seen.draining else each
+
+    def _judged(self, seen: Seen, now: float) -> Iterator[Condition]:
+        """In the order in which they wait for each other."""
         for view in seen.views.values():
             for kind in OF_PROBES:
                 yield from self._condition(kind, view, "probe", view.member.name, self._usual(kind, view))
@@ -176,9 +183,10 @@ class Plain:
         """A probe that is down wakes somebody where it takes the replica out, unless an objective does that better."""
         if kind is not DOWN:
             return Severity.TICKET, kind.for_seconds
-        if view.member.name in self._covered:
-            return Severity.TICKET, COVERED_SECONDS
-        return (Severity.PAGE if view.member.when_down == "unready" else Severity.TICKET), kind.for_seconds
+        covered = view.member.name in self._covered
+        wakes = view.member.when_down == "unready" and not covered
+        patient = covered or not view.ever_passed
+        return Severity.PAGE if wakes else Severity.TICKET, PATIENT_SECONDS if patient else kind.for_seconds
 
 
 def _over(service: str, subject: str, words: str) -> Mapping[str, str]:

@@ -15,7 +15,8 @@ class Seen:
     """What there is to judge at one moment.
 
     `held_open`: the brake keeps this replica in service. `others`: replicas that are known; `isolated`: none of them
-    answers. `losses`: what each destination of telemetry refused or lost so far, by reason.
+    answers. `losses`: what each destination of telemetry refused or lost so far, by reason. `draining`: this replica is
+    about to stop, and so is what it rides beside.
     """
 
     views: Mapping[str, View] = field(default_factory=dict)
@@ -23,6 +24,7 @@ class Seen:
     others: int = 0
     isolated: bool = False
     losses: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    draining: bool = False
 
 
 def uncertain(view: View) -> bool:
@@ -31,7 +33,9 @@ def uncertain(view: View) -> bool:
 
 
 def down(view: View) -> bool | None:
-    """Once it is down, and until it is up for good: what flaps is one fault."""
+    """Once it is down, and until it is up for good: what flaps is one fault, and what just passed may be up next."""
+    if view.state is State.DOWN and not view.failures:
+        return None
     return _of(view, view.state is State.DOWN)
 
 

@@ -49,6 +49,23 @@ def test_what_is_said_of_a_probe_that_is_down():
     }
 
 
+def test_a_service_that_starts_is_waited_for():
+    """Its agent began before it listens: nobody is woken by a deploy, but by one that has not come up after 5 min."""
+    assert World().go("FFFFFFFF" + "." * 30) == []
+    assert World().told("F" * 60) == [(20 + 300, "ProbeDown", "db", True)]
+
+
+def test_a_replica_that_stops_calls_nobody():
+    """What it rides beside stops first. What was told before is left to the next process."""
+    world = World()
+    world.seen = {"draining": True}
+    assert world.go("..FFFFFF") == []
+    world = World()
+    assert [each[1:] for each in world.told(".FFF")] == [("ProbeDown", "db", True)]
+    world.seen = {"draining": True}
+    assert world.go("." * 60) == []
+
+
 @pytest.mark.parametrize(("when_down", "severity"), [("unready", "page"), ("degraded", "ticket"), ("ignore", "ticket")])
 def test_who_is_woken(when_down, severity):
     """Only what takes the replica out wakes somebody."""
