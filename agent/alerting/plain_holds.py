@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agent.alerting.plain_reasons import CERTIFICATE, by_certificate, lasts
 from agent.health.board import View
 from agent.health.state import State
-from probes.reason import Reason
-
-CERTIFICATE = "certificate_expiry"  #: the reading, of whichever kind: seconds until it expires
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ def degraded(view: View) -> bool | None:
     """A probe that is down says nothing of how well it would be; a certificate has an alert of its own."""
     if view.state is State.DOWN:
         return None
-    return _of(view, view.state is State.DEGRADED and not _by_certificate(view))
+    return _of(view, view.state is State.DEGRADED and not by_certificate(view))
 
 
 def flapping(view: View) -> bool | None:
@@ -63,11 +61,6 @@ def certificate(view: View) -> bool | None:
     return None if holds and view.maintenance else holds
 
 
-def lasts(view: View) -> float | None:
-    """Seconds until the certificate expires, as of the last attempt; None where nobody can tell."""
-    return next((reading.value for reading in view.readings if reading.name == CERTIFICATE), None)
-
-
 def brake(seen: Seen) -> bool:
     """Held open by the brake."""
     return seen.held_open
@@ -80,7 +73,7 @@ def isolated(seen: Seen) -> bool:
 
 def blind(seen: Seen) -> bool:
     """Of some probe nobody can tell."""
-    return any(blinded(seen))
+    return bool(blinded(seen))
 
 
 def blinded(seen: Seen) -> list[str]:
@@ -93,13 +86,3 @@ def _of(view: View, bad: bool) -> bool | None:
     if uncertain(view) or (view.maintenance if bad else view.flapping):
         return None
     return bad
-
-
-def _by_certificate(view: View) -> bool:
-    """Whether the certificate is the only known reason. The detail of a crossed bound is the judge's own sentence."""
-    last = view.last
-    if last is None or last.reason is not Reason.THRESHOLD or not last.detail.startswith(CERTIFICATE):
-        return False
-    others = [bound for bound in view.member.bounds if bound.reading != CERTIFICATE and not bound.per_second]
-    known = ((bound, each.value) for bound in others for each in view.readings if each.name == bound.reading)
-    return not any(value is not None and bound.crossed(value) for bound, value in known)

@@ -1,33 +1,25 @@
-"""What alerts without an objective say: what is wrong in one line, then what is known of it. Pure.
-
-The detail of an attempt stays out, since it may name what not every receiver may see; but for a crossed bound it is the
-judge's own sentence.
-"""
+"""What alerts without an objective say: what is wrong in one line, then what is known of it. Pure."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from agent import units
 from agent.alerting.losses import Loss
-from agent.alerting.plain_holds import Seen, blinded, lasts
+from agent.alerting.plain_holds import Seen, blinded
+from agent.alerting.plain_reasons import lasts, why
 from agent.events import Outcome
 from agent.health.board import View
 from agent.health.state import State
-from probes.reason import Reason
-
-_OURS = frozenset({Reason.THRESHOLD, Reason.UNREADABLE})  #: reasons whose detail the judge wrote
 
 
 def down(service: str, view: View) -> Mapping[str, str]:
     """Which probe, why, and since when."""
-    why = f": {_why(view)}" if _why(view) else ""
-    return _probe(f"{service} {view.member.name} is down{why}", view, _attempt(view), _passed(view))
+    return _probe(_is("down", service, view), view, _attempt(view), _passed(view))
 
 
 def degraded(service: str, view: View) -> Mapping[str, str]:
     """Which reading is beyond which bound, or what else the probe complains of."""
-    why = f": {_why(view)}" if _why(view) else ""
-    return _probe(f"{service} {view.member.name} is degraded{why}", view, "It answers, but not as it should.")
+    return _probe(_is("degraded", service, view), view, "It answers, but not as it should.")
 
 
 def certificate(service: str, view: View) -> Mapping[str, str]:
@@ -88,13 +80,9 @@ def _texts(summary: str, description: str) -> dict[str, str]:
     return {"summary": summary, "description": description}
 
 
-def _why(view: View) -> str:
-    last = view.last
-    if last is None or last.outcome is Outcome.PASS:
-        return ""
-    if last.reason in _OURS:
-        return last.detail
-    return f"{last.reason} in {last.phase}" if last.phase else str(last.reason)
+def _is(state: str, service: str, view: View) -> str:
+    because = why(view)
+    return f"{service} {view.member.name} is {state}" + (f": {because}" if because else "")
 
 
 def _attempt(view: View) -> str:
@@ -104,7 +92,7 @@ def _attempt(view: View) -> str:
     return (
         "Its last attempt passed."
         if last.outcome is Outcome.PASS
-        else f"Its last attempt: {last.outcome}, {_why(view)}."
+        else f"Its last attempt: {last.outcome}, {why(view)}."
     )
 
 

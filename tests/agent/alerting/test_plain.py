@@ -75,13 +75,34 @@ def test_who_is_woken(when_down, severity):
 
 def test_a_reading_beyond_its_bound_is_a_ticket_after_five_minutes():
     """It says which reading and which bound; a minute of it would be nobody's business."""
-    world = World()
-    crossed = {"reason": Reason.THRESHOLD, "detail": "connections_used 91 % is above 80 %"}
+    world = World(Member("db", "postgres", bounds=(Bound("used", 0.8, True, Outcome.WARN, unit="ratio"),)))
+    crossed = {"reason": Reason.THRESHOLD, "detail": "used 91 %", "readings": [Reading("used", 0.91)]}
     assert world.go("..." + "w" * 10 + "." * 10, **crossed) == []
     ((at, alert),) = world.go("w" * 40, **crossed)
     assert (at, alert.name, alert.severity) == (230 + 20 + 300, "OutriderProbeDegraded", Severity.TICKET)
-    assert alert.annotations["summary"] == "shop db is degraded: connections_used 91 % is above 80 %"
+    assert alert.annotations["summary"] == "shop db is degraded: used 91 % is above 80 %"
     assert world.told("." * 10) == [(630 + 10 + 60, "ProbeDegraded", "db", False)]
+
+
+@pytest.mark.parametrize(
+    ("reason", "detail", "readings", "says"),
+    [
+        (Reason.THRESHOLD, "used 91 % is above 80 %", [Reading("used", 0.91)], "used 91 % is above 80 %"),
+        (Reason.THRESHOLD, "deadlocks 7/min is above 5/min", [], "deadlocks is above 5/min"),
+        (Reason.UNREADABLE, "no right to see hunter2", [Reading("lag", None)], "lag cannot be read"),
+        (Reason.WRITES_REFUSED, "hunter2", [], "writes_refused"),
+    ],
+)
+def test_why_it_is_degraded_is_said_in_our_own_words(reason, detail, readings, says):
+    """From readings and bounds; what the server said of it stays here."""
+    bounds = (
+        Bound("used", 0.8, True, Outcome.WARN, unit="ratio"),
+        Bound("deadlocks", 5 / 60, True, Outcome.WARN, per_second=True),
+    )
+    world = World(Member("db", "postgres", bounds=bounds))
+    ((_, alert),) = world.go("w" * 40, reason=reason, detail=detail, readings=readings)
+    assert alert.annotations["summary"] == f"shop db is degraded: {says}"
+    assert "hunter2" not in str(alert.annotations)
 
 
 def test_down_says_nothing_of_degraded():
