@@ -39,6 +39,7 @@ class AlertEngine:
         """
         self._slos, self._plain = slos, plain
         self._rows: dict[_Name, Row] = {}
+        self._kin: dict[str, list[Row]] = {}  # by probe or subject; of the present tick, once somebody asks
         self._state_of, self._explained_by = state_of, explained_by
         self.configure(routes, labels or {})
 
@@ -51,6 +52,7 @@ class AlertEngine:
         """Judge every condition once; returns what somebody must be told."""
         at, evaluations = self._slos.tick(now)
         notices, judged = [], set()
+        self._kin = {}
         for seen in self._conditions(evaluations, now):
             name = (seen.alert, seen.subject, seen.severity)
             judged.add(name)
@@ -124,14 +126,14 @@ class AlertEngine:
         A ticket waits while its own page is out. What a probe's cause explained stays so while the probe recovers, and
         for a while after its cause did. Requests call for themselves: they are what users see.
         """
-        for other in self._rows.values():
+        for other in self._kin_of(row.probe or row.subject):
             if row.waits_for(other):
                 return other.cause or other.title
         if not row.probe:
             return ""
         found = self._explained_by(row.probe)
-        rows = self._rows.values() if found else ()
-        calling = next((each.title for each in rows if each.speaks_for_probe(found, row.severity)), "")
+        kin = self._kin_of(found) if found else ()
+        calling = next((each.title for each in kin if each.speaks_for_probe(found, row.severity)), "")
         if calling:
             row.explained_at = at
             return calling
@@ -140,6 +142,13 @@ class AlertEngine:
         # Windows hold on for a while when the probe is well again; what is plain is over at once, or was not explained.
         lingers = at - row.explained_at < LINGER_SECONDS
         return row.cause if lingers or (row.slo and self._state_of(row.probe) != "down") else ""
+
+    def _kin_of(self, name: str) -> Sequence[Row]:
+        """The alerts of one probe, or of an objective without a probe, in the order in which they are judged."""
+        if not self._kin:
+            for row in self._rows.values():
+                self._kin.setdefault(row.probe or row.subject, []).append(row)
+        return self._kin.get(name, ())
 
     def _believed(self, objective: Objective) -> str:
         return self._state_of(objective.probe) if objective.probe else ""
