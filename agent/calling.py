@@ -13,8 +13,8 @@ from typing import Any
 
 from agent.alerting.condition import Condition
 from agent.alerting.engine import AlertEngine
-from agent.alerting.plain import OFF, Plain
-from agent.alerting.plain_holds import Seen
+from agent.alerting.plain.conditions import OFF, Plain
+from agent.alerting.plain.holds import Seen
 from agent.assemble import Part, Plan
 from agent.changes import difference, made, sentences
 from agent.events import Observation, Outcome

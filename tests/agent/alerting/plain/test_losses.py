@@ -1,6 +1,6 @@
 """What is lost: from counters to "it goes on now"."""
 
-from agent.alerting.losses import Losses
+from agent.alerting.plain.losses import Losses
 
 
 def test_what_was_counted_before_is_of_another_day():

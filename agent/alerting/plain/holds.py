@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from agent.alerting.plain_reasons import CERTIFICATE, by_certificate, lasts
+from agent.alerting.plain.reasons import CERTIFICATE, by_certificate, lasts
 from agent.health.board import View
 from agent.health.state import State
 

@@ -16,7 +16,7 @@ from config.types import Duration
 from exporters.base import Severity
 from probes.base import Reading
 from probes.reason import Reason
-from tests.agent.alerting.plainly import World
+from tests.agent.alerting.plain.world import World
 from tests.agent.slo.stream import BASE, page_only
 
 

@@ -1,8 +1,8 @@
 """Probes that pass, warn and fail in simulated time, and who is called for it."""
 
 from agent.alerting.engine import AlertEngine
-from agent.alerting.plain import Plain
-from agent.alerting.plain_holds import Seen
+from agent.alerting.plain.conditions import Plain
+from agent.alerting.plain.holds import Seen
 from agent.events import Observation, Outcome
 from agent.health.board import Board, Member
 from agent.health.roots import explanation

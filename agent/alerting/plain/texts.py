@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from agent import units
-from agent.alerting.losses import Loss
-from agent.alerting.plain_holds import Seen, blinded
-from agent.alerting.plain_reasons import lasts, why
+from agent.alerting.plain.holds import Seen, blinded
+from agent.alerting.plain.losses import Loss
+from agent.alerting.plain.reasons import lasts, why
 from agent.events import Outcome
 from agent.health.board import View
 from agent.health.state import State
