@@ -164,8 +164,8 @@ class AlertEngine:
     def _forget(self, name: _Name, now: float) -> Notice | None:
         """The condition has left the file: nobody may be left with an alert that can never end."""
         row = self._rows.pop(name)
-        what = f"{row.slo}: the objective" if row.slo else f"{row.title}: what it is about"
-        return resolve(row, {"summary": f"{what} was removed while its alert was firing"}, now)
+        what = f"{row.slo}: the objective was removed" if row.slo else f"{row.title} left the file"
+        return resolve(row, {"summary": f"{what} while its alert was firing"}, now)
 
     def samples(self) -> Iterator[tuple[str, list[Sample]]]:
         """`outrider_alert_state`; the label `alert` is the objective's name, since all of them share one alertname.

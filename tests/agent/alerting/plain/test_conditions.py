@@ -314,9 +314,7 @@ def test_a_probe_that_leaves_the_file_ends_its_alert():
     world.go(".FFF")
     world.board.leave("db")
     ((_, alert),) = world.go(".")
-    assert alert.annotations == {
-        "summary": "OutriderProbeDown:db: what it is about was removed while its alert was firing"
-    }
+    assert alert.annotations == {"summary": "OutriderProbeDown:db left the file while its alert was firing"}
 
 
 @pytest.mark.parametrize("cut", [30, 50, 70, 100, 130, 200])
