@@ -57,6 +57,7 @@ class App:
         self.metrics = ProbeMetrics(self.replica.views)
         self.calling = Calling(self.guard, self.replica, self.pulse.lag)
         self.telemetry = Telemetry(self.guard, self.calling.slos.count)
+        self.calling.losses = self.telemetry.losses
         self.scheduler.traceparent = self.telemetry.traceparent
         self.meeting = Meeting(
             self.guard,

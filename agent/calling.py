@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from agent.alerting.condition import Condition
 from agent.alerting.engine import AlertEngine
 from agent.alerting.heartbeat import withheld
+from agent.alerting.plain.conditions import OFF, Plain
+from agent.alerting.plain.holds import Seen
 from agent.assemble import Part, Plan
 from agent.changes import difference, made, sentences
 from agent.events import Observation, Outcome
@@ -39,7 +42,11 @@ class Calling:
     def __init__(self, guard: Guard, replica: Replica, lag: Callable[[], float]) -> None:
         """`lag`: seconds that the agent's own loop stood still lately."""
         self.slos = SloEngine()
-        self.alerts = AlertEngine(self.slos, state_of=replica.state_of, explained_by=replica.explained_by)
+        self.alerts = AlertEngine(
+            self.slos, state_of=replica.state_of, explained_by=replica.explained_by, plain=self._plainly
+        )
+        self.losses: Callable[[], Mapping[str, Mapping[str, int]]] = dict  #: of telemetry, by destination and reason
+        self._plain = Plain()
         self.silencing = Silencing(guard)
         self.keeping = Keeping(self.slos, self.alerts, self.silencing, guard)
         self.silencing.changed, self.silencing.kept = self.keeping.held, self.keeping.silenced
@@ -85,6 +92,8 @@ class Calling:
         """Put objectives, routes and labels in force, once the probes are those of the plan."""
         self.slos.configure(plan.objectives)
         self.alerts.configure(plan.routes, plan.labels)
+        alerts, covered = plan.file.alerts, {each.probe for each in plan.objectives}
+        self._plain.configure(plan.file.service, alerts.plain if alerts.receivers else OFF, covered)
 
     # -- while it runs -------------------------------------------------------------------------------------------------
 
@@ -139,6 +148,19 @@ class Calling:
     def view(self) -> list[Mapping[str, Any]]:
         """What the API shows of alerts."""
         return self.silencing.shown(self.alerts.view())
+
+    def _plainly(self, now: float) -> Iterable[Condition]:
+        """The conditions without an objective."""
+        verdict, company = self._replica.verdict(), self._replica.company()
+        seen = Seen(
+            self._replica.views(),
+            held_open=verdict.held_open,
+            others=company.known if company else 0,
+            isolated=verdict.isolated,
+            losses=self.losses(),
+            draining=verdict.draining,
+        )
+        return self._plain.conditions(seen, now)
 
     def sources(self) -> Iterable[SampleSource]:
         """Who knows samples."""

@@ -168,6 +168,10 @@ class Telemetry:
         if self.reception and self.reception.red:
             yield self.reception.red
 
+    def losses(self) -> Mapping[str, Mapping[str, int]]:
+        """What was refused or lost so far, by destination and reason."""
+        return self.relay.ledger.losses()
+
     def pipeline(self) -> Mapping[str, object]:
         """For the API: the ledger, the queues, and the limits of what is received."""
         limits = self.reception.limits if self.reception else None

@@ -257,7 +257,7 @@ METRICS = _table(
     Metric(
         "outrider_alert_state",
         "gauge",
-        "0 inactive, 1 pending, 2 firing, 3 suppressed, 4 stale.",
+        "0 inactive, 1 pending, 2 firing, 3 suppressed, 4 stale. Without an objective: only while it is not 0.",
         ("service", "alert", "severity"),
     ),
     Metric("outrider_alerts_quiet", "gauge", "1 while Prometheus calls and this agent tells nobody of what begins."),

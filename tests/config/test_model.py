@@ -158,6 +158,10 @@ FAULTS = {
         "service: s\nalerts: {receivers: {a: {type: log}}, routes: [{match: {severity: pgae}, to: [a]}]}",
         "2:57: alerts.routes[0].match.severity: 'pgae' is no severity; write page or ticket",
     ),
+    "plain alert": (
+        "service: s\nalerts: {plain: {probe_dwon: {off: true}}}",
+        "2:18: alerts.plain.probe_dwon: unknown key; did you mean `probe_down`?",
+    ),
     "route to nobody": (
         "service: s\nalerts: {receivers: {a: {type: log}}, routes: [{to: []}]}",
         "is empty; write names of receivers",

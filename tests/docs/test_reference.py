@@ -65,6 +65,7 @@ KEYS_OF = {
         ("alerts.windows[].", slos.AlertWindows),
     ],
     (CONFIGURATION, "## `alerts`", 0): [("", alerts.Alerts), ("routes[].", alerts.Route)],
+    (CONFIGURATION, "## `alerts.plain`", 0): [("", alerts.PlainAlerts), ("NAME.", alerts.PlainAlert)],
     (CONFIGURATION, "## `alerts`", 1): [("", alerts.Receiver), ("", WebhookOptions)],
     (CONFIGURATION, "## `alerts`", 2): [("", alerts.Receiver), ("", AlertmanagerOptions)],
     (CONFIGURATION, "## `alerts`", 3): [("", alerts.Receiver), ("", PagerDutyOptions)],

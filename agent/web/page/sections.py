@@ -136,7 +136,7 @@ def _alert(item: Mapping[str, Any], now: datetime, *, quiet: bool) -> Iterable[s
     said = item["annotations"]
     since = seconds(max(0, round((now - item["since"]).total_seconds())))
     return (
-        f"{escape(item['slo'])}<small>{escape(item['name'])}</small>",
+        f"{escape(item['about'] or 'this replica')}<small>{escape(item['name'])}</small>",
         f"{_state('down' if item['state'] == 'firing' else 'unknown', item['state'])}{_silenced(item, quiet=quiet)}",
         escape(item["severity"]),
         since,

@@ -125,7 +125,7 @@ async def test_a_runbook_that_is_no_web_address_is_no_link(admin, world):
 async def test_objectives_alerts_and_traces(admin, world):
     """The lower parts tell burn and budget, what fires, and where spans went, in human units."""
     alert = {
-        "name": "ErrorBudgetBurn", "slo": "orders", "severity": "page", "state": "firing", "since": world.wall - 130,
+        "name": "ErrorBudgetBurn", "about": "orders", "severity": "page", "state": "firing", "since": world.wall - 130,
         "started_at": world.wall - 130, "annotations": {"summary": "burns 120x", "runbook_url": "https://r.example/"},
     }  # fmt: skip
     blind = SLO | {"name": "blind", "problem": "no bucket ends there"}
