@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from agent.alerting.clues import Clues
 from agent.alerting.identity import identity
 from agent.alerting.kept import KeptAlert
 from agent.alerting.lifecycle import AlertState
@@ -30,14 +31,16 @@ class AlertEngine:
         labels: Mapping[str, str] | None = None,
         state_of: Callable[[str], str] = lambda _: "",
         explained_by: Callable[[str], str] = lambda _: "",
+        clues: Callable[[str, str, str], Clues] = lambda *_: Clues(),
     ) -> None:
         """`labels` are the file's, put on every alert; `state_of` names what is believed of a probe.
 
-        `explained_by`: the probe whose being down explains that of another, "" when nothing does.
+        `explained_by`: the probe whose being down explains that of another, "" when nothing does. `clues`: what else
+        is known when an objective's alert is announced, by the objective's name, its probe ("") and the alert's key.
         """
         self._slos = slos
         self._rows: dict[_Name, Row] = {}
-        self._state_of, self._explained_by = state_of, explained_by
+        self._state_of, self._explained_by, self._clues = state_of, explained_by, clues
         self.configure(routes, labels or {})
 
     def configure(self, routes: Sequence[Route], labels: Mapping[str, str]) -> None:
@@ -78,7 +81,8 @@ class AlertEngine:
         row = self._rows.setdefault((seen.objective.name, severity), Row(severity, seen.objective.name))
         change = row.step(seen, at, now)
         if change is False:
-            texts = resolved_annotations(seen, row.pair_of(seen), self._believed(seen.objective))
+            told = row.told.alert if row.told else None
+            texts = resolved_annotations(seen, row.pair_of(seen), self._believed(seen.objective), told, now)
             return resolve(row, texts, now)
         if not row.life.firing or row.told is not None:
             return None
@@ -119,9 +123,11 @@ class AlertEngine:
             "severity": row.severity.value,
             "slo": row.objective,
         }
-        texts = annotations(seen, row.pair_of(seen), self._believed(seen.objective))
+        key = identity(labels)
+        clues = self._clues(row.objective, seen.objective.probe, key)
+        texts = annotations(seen, row.pair_of(seen), self._believed(seen.objective), clues)
         began = now if row.fired_at is None else row.fired_at
-        alert = Alert(ALERT_NAME, row.severity, began, identity(labels), labels=labels, annotations=texts)
+        alert = Alert(ALERT_NAME, row.severity, began, key, labels=labels, annotations=texts)
         return Notice(alert, receivers_for(labels, self._routes))
 
     def _forget(self, name: _Name, now: float) -> Notice | None:

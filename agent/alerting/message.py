@@ -2,38 +2,63 @@
 
 from fractions import Fraction
 
+from agent.alerting.clues import Clues
 from agent.events import Outcome
+from agent.slo.budget import allowed_seconds
 from agent.slo.burn import Counts
 from agent.slo.engine import Evaluation
 from agent.slo.windows import Pair
 from config.types import Duration
-from exporters.base import Severity
+from exporters.base import Alert, Severity
+from exporters.notify.wording import span
 
 _CALLED = {Severity.PAGE: "somebody is called", Severity.TICKET: "somebody should look into it"}
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
-def annotations(row: Evaluation, pair: Pair, state: str) -> dict[str, str]:
+def annotations(row: Evaluation, pair: Pair, state: str, clues: Clues) -> dict[str, str]:
     """The texts of one alert that `pair` fired. `state`: what is believed of its probe; "" where it has none."""
     objective = row.objective
     pace = f"{_rate(row.burn(pair.short_seconds))} times as fast as it may"
     texts = {
         "summary": f"{objective.service} {objective.name}: error budget burns {pace}",
-        "description": " ".join(_sentences(row, pair, state)),
+        "description": " ".join(_sentences(row, pair, state, clues)),
         "runbook_url": objective.runbook_url,
+        "budget_left": budget_left(row),
+        **clues.annotations(),
     }
     return {key: text for key, text in texts.items() if text}
 
 
-def resolved_annotations(row: Evaluation, pair: Pair, state: str) -> dict[str, str]:
-    """The same once it is over."""
+def resolved_annotations(
+    row: Evaluation, pair: Pair, state: str, told: Alert | None = None, now: float = 0.0
+) -> dict[str, str]:
+    """The same once it is over. `told`: what was announced; `now`: Unix time."""
     objective = row.objective
-    return annotations(row, pair, state) | {
-        "summary": f"{objective.service} {objective.name}: error budget no longer burns too fast"
-    }
+    texts = annotations(row, pair, state, Clues())
+    if told:
+        began = told.annotations.get("budget_left", "")
+        at_first = f"; when it was announced, {began} of the error budget was left" if began else ""
+        texts["description"] = f"It lasted {span(now - told.started_at)}{at_first}. {texts['description']}"
+    return texts | {"summary": f"{objective.service} {objective.name}: error budget no longer burns too fast"}
 
 
-def _sentences(row: Evaluation, pair: Pair, state: str) -> list[str]:
+def budget_left(row: Evaluation) -> str:
+    """`97.7% (42.2 of 43.2 minutes)`, or requests; those that the window would have at the traffic so far."""
+    objective, period, left = row.objective, row.period, row.remaining
+    share = f"{float(left):.1%}"
+    if objective.requests is None:
+        allowed = allowed_seconds(objective.window_seconds, objective.budget) / 60
+        return f"{share} ({_number(left * allowed)} of {_number(allowed)} minutes)"
+    if not period.total or not period.watched:
+        return share
+    allowed = Fraction(period.total * period.whole, period.watched) * objective.budget
+    if allowed < 1:
+        return share
+    return f"{share} (about {_number(left * allowed)} of {_number(allowed)} requests)"
+
+
+def _sentences(row: Evaluation, pair: Pair, state: str, clues: Clues) -> list[str]:
     objective, long, short = row.objective, pair.long_seconds, pair.short_seconds
     left = row.seconds_left(long)
     lasts = left is not None and row.remaining > 0
@@ -41,11 +66,13 @@ def _sentences(row: Evaluation, pair: Pair, state: str) -> list[str]:
     burns = (
         f"Burn rate {_rate(row.burn(short))} over {Duration(short)} and {_rate(row.burn(long))} over {Duration(long)}"
     )
+    own = clues.cause.probe and clues.cause.probe == objective.probe  # then the cause says all of it, and since when
     lines = [
         f"{_what_failed(row, pair)}; the objective is {objective.percent} over {objective.window}.",
         f"{burns}; above {_rate(pair.factor)} {_CALLED[pair.severity]}.",
-        f"Error budget left: {float(row.remaining):.1%}{rest}.",
-        _probe_sentence(row, state),
+        f"Error budget left: {budget_left(row)}{rest}.",
+        "" if own else _probe_sentence(row, state),
+        *clues.sentences(),
     ]
     if objective.description:
         lines.append(objective.description)
@@ -84,6 +111,11 @@ def _share(counts: Counts) -> str:
 
 def _rate(value: Fraction) -> str:
     return f"{float(value):,.0f}" if value >= 100 else f"{float(value):.3g}"
+
+
+def _number(value: Fraction) -> str:
+    """In three digits or whole: 43.2, 432, 12,000."""
+    return f"{float(value):,.0f}" if abs(value) >= 100 else f"{float(value):.3g}"
 
 
 def _last(seconds: int) -> str:

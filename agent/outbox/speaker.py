@@ -74,6 +74,12 @@ class Speaker:
         words = ((key, case, self._word(key, case)) for key, case in self._cases.items())
         return {key: Told(word, now - (case.began if word in _BURNING else case.since)) for key, case, word in words}
 
+    def seen_by(self, key: str, now: float) -> tuple[int, int] | None:
+        """How many other replicas see it too, and how many replicas there are; None where nobody is asked."""
+        if self._fleet.refresh is None:
+            return None
+        return sum(told.word in _BURNING for _, told in self._heard(key, now)), self._fleet.size(now)
+
     def _word(self, key: str, case: _Case) -> Word:
         """A word that still waits in the outbox has not been heard by anybody: others must not rely on it."""
         if case.word is Word.FIRING:

@@ -90,6 +90,11 @@ class Queue:
 
     # -- in ------------------------------------------------------------------------------------------------------------
 
+    def owes(self, until: int) -> bool:
+        """Whether an entry up to this number may still wait: of what lies unread nobody knows the numbers."""
+        oldest = min(next(iter(place), until + 1) for place in (self._live, self._ahead))
+        return bool(self._unread) or oldest <= until
+
     def put(self, entry: Entry) -> None:
         """The newest one. The caller counts it in the memory."""
         self._live[entry.seq] = entry
