@@ -112,9 +112,10 @@ class Calling:
     def _clues(self, objective: str, probe: str, key: str) -> Clues:
         """What is known beside the objective itself when its alert is announced."""
         now, release = time.monotonic(), self.release()
-        seen = self.speaker.seen_by(key, now)
+        cause = root_cause(probe, self._replica.views(), now)
+        seen = self.speaker.seen_by(key, probe or cause.probe, now)
         return Clues(
-            root_cause(probe, self._replica.views(), now),
+            cause,
             last_deploy(*release, now=time.time()) if release else "",
             tuple(self.traces(objective)),
             seen_by(*seen) if seen else "",

@@ -1,4 +1,4 @@
-"""Clues: one sentence each about the cause, the deploy, the traces and who sees it; and a description that uses them."""
+"""Clues: one sentence each on cause, deploy, traces and who sees it; and a description that uses them."""
 
 import pytest
 
@@ -96,7 +96,7 @@ def test_a_deploy_is_told_with_its_time(before, said):
 
 def test_this_replica_counts_among_those_that_see_it():
     """One other of three is two of three."""
-    assert seen_by(1, 3) == "2 of 3 replicas"
+    assert seen_by(1, 3) == "2 of 3 replicas so far"
 
 
 def test_each_clue_is_an_annotation():
