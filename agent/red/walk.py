@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from agent.red.attributes import Spot, find
+from agent.red.attributes import Spot
 from agent.red.caps import OTHER
 from agent.red.databases import BOUNDS, Peer, Sources
 from agent.red.giant import Giant
@@ -41,7 +41,7 @@ class Known:
         self.routes = Routes()
         self.sources = Sources()
         self.heeds = Heeds()
-        self.version = Spot("service.version")
+        self.service, self.version = Spot("service.name"), Spot("service.version")
 
 
 class Asked(NamedTuple):
@@ -140,7 +140,7 @@ class Walk:
     def _resource(self, resource_spans: Any) -> None:
         """Whose spans come next. The version is read of the file's own service alone."""
         attributes = resource_spans.resource.attributes
-        name = find(attributes, "service.name")
+        name = self._known.service.read(attributes)
         self._service = name if name and isinstance(name, str) else _UNKNOWN
         if self._service == self.asked.service:
             version = self._known.version.read(attributes)
