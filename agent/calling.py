@@ -119,7 +119,7 @@ class Calling:
             last_deploy(*release, now=time.time()) if release else "",
             tuple(self.traces(objective)),
             seen_by(*seen) if seen else "",
-            clean(os.environ.get("POD_NAME") or socket.gethostname()),
+            clean(os.environ.get("K8S_POD_NAME") or socket.gethostname()),
         )
 
     def sources(self) -> Iterable[SampleSource]:

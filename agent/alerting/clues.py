@@ -83,7 +83,7 @@ def last_deploy(version: str, since: float, before: str, now: float) -> str:
 
 def seen_by(others: int, replicas: int) -> str:
     """`2 of 3 replicas so far`, this one among them: the others may be about to. `others`: that see the same."""
-    return f"{others + 1} of {replicas} replicas so far"
+    return f"{others + 1} of {replicas} replicas so far" if replicas > 1 else ""
 
 
 def _longest_first(views: Mapping[str, View], state: State) -> list[View]:

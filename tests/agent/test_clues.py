@@ -60,7 +60,7 @@ def test_an_alert_says_what_a_person_needs():
     """The probe that is down and why, the deploy before it, three traces and who speaks; no secret."""
     with answering() as upstream, answering() as hook:
         file = FILE.format(dead=free_port(), upstream=upstream.url, hook=hook.url, key="0" * 32)
-        with agent(file, env={"POD_NAME": "checkout-7f9c"}) as one:
+        with agent(file, env={"K8S_POD_NAME": "checkout-7f9c"}) as one:
             one.until("/livez")
             one.wait(lambda: "probe orders-db is down" in one.log.read_text(), "that the database is down")
             post(one, "1.4.1", span("GET /checkout", end=time.time() - 1))

@@ -95,7 +95,8 @@ def test_a_deploy_is_told_with_its_time(before, said):
 
 
 def test_this_replica_counts_among_those_that_see_it():
-    """One other of three is two of three."""
+    """One other of three is two of three; who is alone says nothing of it."""
+    assert seen_by(0, 1) == ""
     assert seen_by(1, 3) == "2 of 3 replicas so far"
 
 
