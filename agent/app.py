@@ -57,7 +57,7 @@ class App:
         self.metrics = ProbeMetrics(self.replica.views)
         self.calling = Calling(self.guard, self.replica)
         self.telemetry = Telemetry(self.guard, self.calling.slos.count)
-        self.calling.release, self.calling.traces = self.telemetry.release, self.telemetry.traces
+        self.calling.witness.release, self.calling.witness.traces = self.telemetry.release, self.telemetry.traces
         self.scheduler.traceparent = self.telemetry.traceparent
         self.meeting = Meeting(
             self.guard,

@@ -6,14 +6,11 @@ a request -> objectives -> alerts -> the speaker -> the outbox.
 
 import asyncio
 import logging
-import os
-import socket
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from agent.alerting.clues import Clues, last_deploy, root_cause, seen_by
 from agent.alerting.engine import AlertEngine
 from agent.assemble import Part, Plan
 from agent.changes import difference, made, sentences
@@ -24,12 +21,9 @@ from agent.outbox.deliver import Outbox
 from agent.outbox.speaker import Speaker
 from agent.replica import Replica
 from agent.slo.engine import SloEngine
+from agent.witness import Witness
 from config.model import File
-from config.net.text import clean
 from exporters.base import SampleSource
-
-if TYPE_CHECKING:
-    from agent.red.release import Release
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +35,10 @@ class Calling:
 
     def __init__(self, guard: Guard, replica: Replica) -> None:
         self.slos = SloEngine()
+        self.witness = Witness(replica.views, replica.fleet)
         self.alerts = AlertEngine(
-            self.slos, state_of=replica.state_of, explained_by=replica.explained_by, clues=self._clues
+            self.slos, state_of=replica.state_of, explained_by=replica.explained_by, clues=self.witness.clues
         )
-        self.release: Callable[[], Release | None] = lambda: None  # of the service, as its spans tell it
-        self.traces: Callable[[str], Sequence[str]] = lambda _: ()  # that were bad for an objective, the best first
         self.keeping = Keeping(self.slos, self.alerts, guard)
         self.outbox = Outbox({})
         self.speaker = Speaker(replica.fleet, lambda: self.outbox)
@@ -108,19 +101,6 @@ class Calling:
             self.outbox.post(notice)
         if notices:
             self.keeping.soon()
-
-    def _clues(self, objective: str, probe: str, key: str) -> Clues:
-        """What is known beside the objective itself when its alert is announced."""
-        now, release = time.monotonic(), self.release()
-        cause = root_cause(probe, self._replica.views(), now)
-        seen = self.speaker.seen_by(key, probe or cause.probe, now)
-        return Clues(
-            cause,
-            last_deploy(*release, now=time.time()) if release else "",
-            tuple(self.traces(objective)),
-            seen_by(*seen) if seen else "",
-            clean(os.environ.get("K8S_POD_NAME") or socket.gethostname()),
-        )
 
     def sources(self) -> Iterable[SampleSource]:
         """Who knows samples."""

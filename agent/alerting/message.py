@@ -47,15 +47,14 @@ def budget_left(row: Evaluation) -> str:
     """`97.7% (42.2 of 43.2 minutes)`, or requests; those that the window would have at the traffic so far."""
     objective, period, left = row.objective, row.period, row.remaining
     share = f"{float(left):.1%}"
-    if objective.requests is None:
+    if period.whole == 1:  # slots of time
         allowed = allowed_seconds(objective.window_seconds, objective.budget) / 60
         return f"{share} ({_number(left * allowed)} of {_number(allowed)} minutes)"
-    if not period.total or not period.watched:
-        return share
-    allowed = Fraction(period.total * period.whole, period.watched) * objective.budget
+    allowed = Fraction(period.total * period.whole, period.watched or 1) * objective.budget
     if allowed < 1:
         return share
-    return f"{share} (about {_number(left * allowed)} of {_number(allowed)} requests)"
+    what = "requests" if objective.requests else "events"
+    return f"{share} (about {_number(left * allowed)} of {_number(allowed)} {what})"
 
 
 def _sentences(row: Evaluation, pair: Pair, state: str, clues: Clues) -> list[str]:

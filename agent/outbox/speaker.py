@@ -74,15 +74,6 @@ class Speaker:
         words = ((key, case, self._word(key, case)) for key, case in self._cases.items())
         return {key: Told(word, now - (case.began if word in _BURNING else case.since)) for key, case, word in words}
 
-    def seen_by(self, key: str, probe: str, now: float) -> tuple[int, int] | None:
-        """How many other replicas see it too, and how many replicas there are; None where nobody is asked.
-
-        It fires for them, or their newest attempt of `probe` failed: a fault is seen before a budget burns.
-        """
-        if self._fleet.refresh is None:
-            return None
-        return sum(_sees(view, key, probe) for view in self._fleet.fresh(now)), self._fleet.size(now)
-
     def _word(self, key: str, case: _Case) -> Word:
         """A word that still waits in the outbox has not been heard by anybody: others must not rely on it."""
         if case.word is Word.FIRING:
@@ -150,8 +141,3 @@ class Speaker:
             return 0.0
         same = (view.identity for view in fresh if key in view.alerts and view.alerts[key].word in words)
         return FRESH_REFRESHES * (self._fleet.refresh or 0.0) + STAGGER * before(own, same, key)
-
-
-def _sees(view: PeerView, key: str, probe: str) -> bool:
-    told, attempts = view.alerts.get(key), view.attempts.get(probe)
-    return bool(told and told.word in _BURNING) or bool(attempts and not attempts[-1].passed)

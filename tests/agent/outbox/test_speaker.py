@@ -8,7 +8,7 @@ import pytest
 from agent.alerting.engine import Notice
 from agent.outbox.speaker import Speaker
 from agent.peers import wire
-from agent.readiness.fleet import Attempted, Fleet, PeerView, Told, Word
+from agent.readiness.fleet import Fleet
 from agent.readiness.rank import before
 from exporters.base import Alert, Severity
 
@@ -246,20 +246,3 @@ def test_what_is_over_is_forgotten():
 
 def _place(one, play):
     return before(one.fleet.identity, (other.fleet.identity for other in play.replicas if other is not one), KEY)
-
-
-def test_who_sees_it_too_is_counted():
-    """Those for whom it fires and those whose newest attempt of the probe failed; not who is well, or silent."""
-    fleet = Fleet("me", REFRESH)
-    speaker = Speaker(fleet, lambda: None)
-    attempts = {"failed": (Attempted(90.0, True), Attempted(95.0, False)), "passed": (Attempted(95.0, True),)}
-    for name, word in (("firing", Word.FIRING), ("over", Word.RESOLVED)):
-        fleet.hear(PeerView(name, 100.0, alerts={KEY: Told(word, 1.0)}))
-    for name, seen in attempts.items():
-        fleet.hear(PeerView(name, 100.0, attempts={"db": seen}))
-    fleet.hear(PeerView("silent", 50.0, alerts={KEY: Told(Word.FIRING, 1.0)}))
-    fleet.count(5, 100.0)
-    assert speaker.seen_by(KEY, "db", 101.0) == (2, 6)
-    assert speaker.seen_by(KEY, "", 101.0) == (1, 6)
-    fleet.configure(None)
-    assert speaker.seen_by(KEY, "db", 101.0) is None
