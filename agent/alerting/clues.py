@@ -43,10 +43,16 @@ class Clues:
         }
         return {key: text for key, text in texts.items() if text}
 
-    def sentences(self) -> list[str]:
-        """Those that belong into a description."""
-        texts = {"Likely root cause": self.cause.text, "Last deploy": self.last_deploy}
-        return [f"{name}: {text}." for name, text in texts.items() if text]
+    def added_to(self, texts: Mapping[str, str], probe: str) -> dict[str, str]:
+        """The texts of an alert and these: sentences at the end of its description, and annotations.
+
+        Where `probe`, which the alert is about, is itself the cause, the description says so already.
+        """
+        cause = "" if probe and self.cause.probe == probe else self.cause.text
+        said = {"Likely root cause": cause, "Last deploy": self.last_deploy}
+        sentences = [f"{name}: {text}." for name, text in said.items() if text]
+        description = " ".join(filter(None, (texts.get("description", ""), *sentences)))
+        return {**texts, **({"description": description} if description else {}), **self.annotations()}
 
 
 def root_cause(probe: str, views: Mapping[str, View], now: float) -> Cause:

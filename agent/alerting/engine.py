@@ -6,7 +6,7 @@ from agent.alerting.clues import Clues
 from agent.alerting.identity import identity
 from agent.alerting.kept import KeptAlert
 from agent.alerting.lifecycle import AlertState
-from agent.alerting.message import annotations, resolved_annotations
+from agent.alerting.message import annotations, ended, resolved_annotations
 from agent.alerting.routes import receivers_for
 from agent.alerting.row import LINGER_SECONDS, Notice, Row, resolve
 from agent.slo.engine import Evaluation, SloEngine
@@ -81,9 +81,8 @@ class AlertEngine:
         row = self._rows.setdefault((seen.objective.name, severity), Row(severity, seen.objective.name))
         change = row.step(seen, at, now)
         if change is False:
-            told = row.told.alert if row.told else None
-            texts = resolved_annotations(seen, row.pair_of(seen), self._believed(seen.objective), told, now)
-            return resolve(row, texts, now)
+            texts = resolved_annotations(seen, row.pair_of(seen), self._believed(seen.objective))
+            return resolve(row, ended(texts, row.told.alert, now) if row.told else texts, now)
         if not row.life.firing or row.told is not None:
             return None
         row.cause = self._cause(row, seen.objective.probe, at)
@@ -124,8 +123,8 @@ class AlertEngine:
             "slo": row.objective,
         }
         key = identity(labels)
-        clues = self._clues(row.objective, seen.objective.probe, key)
-        texts = annotations(seen, row.pair_of(seen), self._believed(seen.objective), clues)
+        texts = annotations(seen, row.pair_of(seen), self._believed(seen.objective))
+        texts = self._clues(row.objective, row.probe, key).added_to(texts, row.probe)
         began = now if row.fired_at is None else row.fired_at
         alert = Alert(ALERT_NAME, row.severity, began, key, labels=labels, annotations=texts)
         return Notice(alert, receivers_for(labels, self._routes))

@@ -1,8 +1,8 @@
 """What a person who is called needs to know: what burns, how fast, what is left, what the probe says, what to do."""
 
+from collections.abc import Mapping
 from fractions import Fraction
 
-from agent.alerting.clues import Clues
 from agent.events import Outcome
 from agent.slo.budget import allowed_seconds
 from agent.slo.burn import Counts
@@ -16,31 +16,33 @@ _CALLED = {Severity.PAGE: "somebody is called", Severity.TICKET: "somebody shoul
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
-def annotations(row: Evaluation, pair: Pair, state: str, clues: Clues) -> dict[str, str]:
+def annotations(row: Evaluation, pair: Pair, state: str) -> dict[str, str]:
     """The texts of one alert that `pair` fired. `state`: what is believed of its probe; "" where it has none."""
     objective = row.objective
     pace = f"{_rate(row.burn(pair.short_seconds))} times as fast as it may"
     texts = {
         "summary": f"{objective.service} {objective.name}: error budget burns {pace}",
-        "description": " ".join(_sentences(row, pair, state, clues)),
+        "description": " ".join(_sentences(row, pair, state)),
         "runbook_url": objective.runbook_url,
         "budget_left": budget_left(row),
-        **clues.annotations(),
     }
     return {key: text for key, text in texts.items() if text}
 
 
-def resolved_annotations(
-    row: Evaluation, pair: Pair, state: str, told: Alert | None = None, now: float = 0.0
-) -> dict[str, str]:
-    """The same once it is over. `told`: what was announced; `now`: Unix time."""
+def resolved_annotations(row: Evaluation, pair: Pair, state: str) -> dict[str, str]:
+    """The same once it is over."""
     objective = row.objective
-    texts = annotations(row, pair, state, Clues())
-    if told:
-        began = told.annotations.get("budget_left", "")
-        at_first = f"; when it was announced, {began} of the error budget was left" if began else ""
-        texts["description"] = f"It lasted {span(now - told.started_at)}{at_first}. {texts['description']}"
-    return texts | {"summary": f"{objective.service} {objective.name}: error budget no longer burns too fast"}
+    return annotations(row, pair, state) | {
+        "summary": f"{objective.service} {objective.name}: error budget no longer burns too fast"
+    }
+
+
+def ended(texts: Mapping[str, str], told: Alert, now: float) -> dict[str, str]:
+    """The texts of an end, with how long it lasted since it was `told`, and what was left then. `now`: Unix time."""
+    left = told.annotations.get("budget_left", "")
+    at_first = f"; when it was announced, {left} of the error budget was left" if left else ""
+    lasted = f"It lasted {span(now - told.started_at)}{at_first}. {texts.get('description', '')}"
+    return {**texts, "description": lasted.rstrip()}
 
 
 def budget_left(row: Evaluation) -> str:
@@ -57,7 +59,7 @@ def budget_left(row: Evaluation) -> str:
     return f"{share} (about {_number(left * allowed)} of {_number(allowed)} {what})"
 
 
-def _sentences(row: Evaluation, pair: Pair, state: str, clues: Clues) -> list[str]:
+def _sentences(row: Evaluation, pair: Pair, state: str) -> list[str]:
     objective, long, short = row.objective, pair.long_seconds, pair.short_seconds
     left = row.seconds_left(long)
     lasts = left is not None and row.remaining > 0
@@ -65,13 +67,11 @@ def _sentences(row: Evaluation, pair: Pair, state: str, clues: Clues) -> list[st
     burns = (
         f"Burn rate {_rate(row.burn(short))} over {Duration(short)} and {_rate(row.burn(long))} over {Duration(long)}"
     )
-    own = clues.cause.probe and clues.cause.probe == objective.probe  # then the cause says all of it, and since when
     lines = [
         f"{_what_failed(row, pair)}; the objective is {objective.percent} over {objective.window}.",
         f"{burns}; above {_rate(pair.factor)} {_CALLED[pair.severity]}.",
         f"Error budget left: {budget_left(row)}{rest}.",
-        "" if own else _probe_sentence(row, state),
-        *clues.sentences(),
+        _probe_sentence(row, state),
     ]
     if objective.description:
         lines.append(objective.description)

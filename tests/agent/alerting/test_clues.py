@@ -130,16 +130,24 @@ def announced(clues):
 
 
 def test_a_description_has_sentences_for_cause_and_deploy():
-    """Behind the budget; the cause stands in for what the probe itself says where that is the cause."""
+    """At its end; of the alert's own probe it says already that it is down."""
     own, asked = announced(Clues(Cause("db", "tcp db has been down for 50 s: timeout"), "1.4.2 since noon"))
     assert own.annotations["description"].endswith(
-        "rate. Likely root cause: tcp db has been down for 50 s: timeout. Last deploy: 1.4.2 since noon."
+        "db is down; its last attempt: fail, connect_refused in connect. Last deploy: 1.4.2 since noon."
     )
     assert asked == [("db", "db", own.key)]
+    assert own.annotations["root_cause"] == "tcp db has been down for 50 s: timeout"
     other, _ = announced(Clues(Cause("net", "the net fell")))
     assert other.annotations["description"].endswith(
         "db is down; its last attempt: fail, connect_refused in connect. Likely root cause: the net fell."
     )
+
+
+def test_an_alert_without_a_description_gets_one():
+    """Whatever it is about: what is known is said."""
+    said = Clues(Cause("db", "the db fell")).added_to({"summary": "shop app is down"}, "app")
+    assert said["description"] == "Likely root cause: the db fell."
+    assert Clues().added_to({"summary": "x"}, "") == {"summary": "x"}
 
 
 def test_clues_are_no_identity():
