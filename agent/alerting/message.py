@@ -38,11 +38,15 @@ def resolved_annotations(row: Evaluation, pair: Pair, state: str) -> dict[str, s
 
 
 def ended(texts: Mapping[str, str], told: Alert, now: float) -> dict[str, str]:
-    """The texts of an end, with how long it lasted since it was `told`, and what was left then. `now`: Unix time."""
+    """The texts of an end, in whose description stands how long it lasted since it was `told`, and what was left then.
+
+    `now`: Unix time.
+    """
+    if not texts.get("description"):
+        return dict(texts)
     left = told.annotations.get("budget_left", "")
     at_first = f"; when it was announced, {left} of the error budget was left" if left else ""
-    lasted = f"It lasted {span(now - told.started_at)}{at_first}. {texts.get('description', '')}"
-    return {**texts, "description": lasted.rstrip()}
+    return {**texts, "description": f"It lasted {span(now - told.started_at)}{at_first}. {texts['description']}"}
 
 
 def budget_left(row: Evaluation) -> str:

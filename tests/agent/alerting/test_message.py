@@ -50,10 +50,11 @@ def test_less_than_one_request_is_no_number(total):
 
 
 def test_an_end_says_how_long_it_lasted():
-    """And what was left at the beginning, if that was told; an alert without a description gets one."""
+    """And what was left at the beginning, if that was told; an alert without a description says it in its headline."""
     told = Alert("OutriderSLOBurn", Severity.PAGE, 1000.0, "k", annotations={"budget_left": "97.7%"})
     said = ended({"summary": "s", "description": "Now."}, told, 1720.0)
     began = "when it was announced, 97.7% of the error budget was left"
     assert said == {"summary": "s", "description": f"It lasted 12 min; {began}. Now."}
     plain = Alert("OutriderProbeDown", Severity.PAGE, 1000.0, "k")
-    assert ended({"summary": "s"}, plain, 1720.0)["description"] == "It lasted 12 min."
+    assert ended({"summary": "s", "description": "Up."}, plain, 1720.0)["description"] == "It lasted 12 min. Up."
+    assert ended({"summary": "s"}, plain, 1720.0) == {"summary": "s"}
