@@ -27,6 +27,7 @@ from agent.outbox.speaker import Speaker
 from agent.replica import Replica
 from agent.silencing import Silencing
 from agent.slo.engine import SloEngine
+from agent.witness import Witness
 from config.model import File
 from exporters.base import Sample, SampleSource
 from outrider import __version__
@@ -42,8 +43,13 @@ class Calling:
     def __init__(self, guard: Guard, replica: Replica, lag: Callable[[], float]) -> None:
         """`lag`: seconds that the agent's own loop stood still lately."""
         self.slos = SloEngine()
+        self.witness = Witness(replica.views, replica.fleet)
         self.alerts = AlertEngine(
-            self.slos, state_of=replica.state_of, explained_by=replica.explained_by, plain=self._plainly
+            self.slos,
+            state_of=replica.state_of,
+            explained_by=replica.explained_by,
+            plain=self._plainly,
+            clues=self.witness.clues,
         )
         self.losses: Callable[[], Mapping[str, Mapping[str, int]]] = dict  #: of telemetry, by destination and reason
         self._plain = Plain()

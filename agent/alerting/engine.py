@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from agent.alerting.clues import Clues
 from agent.alerting.condition import SLO_BURN, Condition
 from agent.alerting.identity import identity
 from agent.alerting.kept import KeptAlert
 from agent.alerting.lifecycle import AlertState
-from agent.alerting.message import annotations, resolved_annotations
+from agent.alerting.message import annotations, ended, resolved_annotations
 from agent.alerting.routes import receivers_for
 from agent.alerting.row import LINGER_SECONDS, Notice, Row, resolve
 from agent.slo.engine import Evaluation, SloEngine
@@ -31,16 +32,18 @@ class AlertEngine:
         state_of: Callable[[str], str] = lambda _: "",
         explained_by: Callable[[str], str] = lambda _: "",
         plain: Callable[[float], Iterable[Condition]] = lambda _: (),
+        clues: Callable[[str, str, str], Clues] = lambda *_: Clues(),
     ) -> None:
         """`labels` are the file's, put on every alert; `state_of` names what is believed of a probe.
 
         `explained_by`: the probe whose being down explains that of another, "" when nothing does. `plain`: the
-        conditions without an objective, asked at each tick with its time.
+        conditions without an objective, asked at each tick with its time. `clues`: what else is known when an alert is
+        announced, by the names of its objective and its probe ("" without one) and its key.
         """
         self._slos, self._plain = slos, plain
         self._rows: dict[_Name, Row] = {}
         self._kin: dict[str, list[Row]] = {}  # by probe or subject; of the present tick, once somebody asks
-        self._state_of, self._explained_by = state_of, explained_by
+        self._state_of, self._explained_by, self._clues = state_of, explained_by, clues
         self.configure(routes, labels or {})
 
     def configure(self, routes: Sequence[Route], labels: Mapping[str, str]) -> None:
@@ -113,7 +116,8 @@ class AlertEngine:
 
     def _step(self, row: Row, seen: Condition, at: float, now: float) -> Notice | None:
         if row.step(seen, at, now) is False:
-            return resolve(row, seen.over(), now)
+            texts = seen.over()
+            return resolve(row, ended(texts, row.told.alert, now) if row.told else texts, now)
         if not row.life.firing:
             return None
         if row.told is not None:
@@ -165,7 +169,9 @@ class AlertEngine:
         if row.label:
             labels[row.label] = row.subject
         began = now if row.fired_at is None else row.fired_at
-        alert = Alert(row.alert, row.severity, began, identity(labels), labels=labels, annotations=seen.texts())
+        key = identity(labels)
+        texts = self._clues(row.slo, row.probe, key).added_to(seen.texts(), row.probe)
+        alert = Alert(row.alert, row.severity, began, key, labels=labels, annotations=texts)
         return Notice(alert, receivers_for(labels, self._routes))
 
     def _forget(self, name: _Name, now: float) -> Notice | None:

@@ -74,6 +74,11 @@ class Account:
                 case _:
                     count(self.dropped, reason, number)
 
+    @property
+    def lost(self) -> int:
+        """Items that were rejected or given up, but for those that sampling left out."""
+        return self.rejected.total() + self.dropped.total() - self.dropped["sampled"]
+
     def balanced(self) -> bool:
         """Whether every accepted item is accounted for. Never False: a test's question, and a bug report's."""
         return self.accepted == self.delivered + self.rejected.total() + self.dropped.total() + self.queue.items

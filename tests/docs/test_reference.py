@@ -15,11 +15,10 @@ from config.net.tls import TlsOptions
 from config.sections import alerts, groups, listen, log, maintenance, metrics, probes, readiness, sli, slos, traces
 from config.sections.heartbeat import Heartbeat
 from exporters.notify.alertmanager import AlertmanagerOptions
+from exporters.notify.chat import ChatOptions
 from exporters.notify.email import EmailOptions
 from exporters.notify.log import LogOptions
 from exporters.notify.pagerduty import PagerDutyOptions
-from exporters.notify.slack import SlackOptions
-from exporters.notify.teams import TeamsOptions
 from exporters.notify.webhook import WebhookOptions
 from exporters.otlp.grpc import OtlpGrpcOptions
 from exporters.otlp.http import OtlpHttpOptions
@@ -69,8 +68,8 @@ KEYS_OF = {
     (CONFIGURATION, "## `alerts`", 1): [("", alerts.Receiver), ("", WebhookOptions)],
     (CONFIGURATION, "## `alerts`", 2): [("", alerts.Receiver), ("", AlertmanagerOptions)],
     (CONFIGURATION, "## `alerts`", 3): [("", alerts.Receiver), ("", PagerDutyOptions)],
-    (CONFIGURATION, "## `alerts`", 4): [("", alerts.Receiver), ("", SlackOptions)],
-    (CONFIGURATION, "## `alerts`", 5): [("", alerts.Receiver), ("", TeamsOptions)],
+    (CONFIGURATION, "## `alerts`", 4): [("", alerts.Receiver), ("", ChatOptions)],
+    (CONFIGURATION, "## `alerts`", 5): [("", alerts.Receiver), ("", ChatOptions)],
     (CONFIGURATION, "## `alerts`", 6): [("", alerts.Receiver), ("", EmailOptions)],
     (CONFIGURATION, "## `alerts`", 7): [("", alerts.Receiver), ("", LogOptions)],
     (CONFIGURATION, "## `heartbeat`", 0): [("", Heartbeat)],
