@@ -20,6 +20,8 @@ from agent.assemble import Part, Plan
 from agent.changes import difference, made, sentences
 from agent.events import Observation, Outcome
 from agent.guard import Guard
+from agent.health.board import View
+from agent.health.roots import explanation
 from agent.heart import Heart
 from agent.keeping import Keeping
 from agent.outbox.deliver import Outbox
@@ -43,11 +45,12 @@ class Calling:
     def __init__(self, guard: Guard, replica: Replica, lag: Callable[[], float]) -> None:
         """`lag`: seconds that the agent's own loop stood still lately."""
         self.slos = SloEngine()
-        self.witness = Witness(replica.views, replica.fleet)
+        self._views: Mapping[str, View] = {}  # as they are at this tick: what is judged together has one picture
+        self.witness = Witness(lambda: self._views, replica.fleet)
         self.alerts = AlertEngine(
             self.slos,
-            state_of=replica.state_of,
-            explained_by=replica.explained_by,
+            state_of=lambda probe: str(self._views[probe].state) if probe in self._views else "",
+            explained_by=lambda probe: explanation(probe, self._views),
             plain=self._plainly,
             clues=self.witness.clues,
         )
@@ -99,7 +102,9 @@ class Calling:
         self.slos.configure(plan.objectives)
         self.alerts.configure(plan.routes, plan.labels)
         alerts, covered = plan.file.alerts, {each.probe for each in plan.objectives}
-        self._plain.configure(plan.file.service, alerts.plain if alerts.receivers else OFF, covered)
+        self._plain.configure(
+            plan.file.service, alerts.plain if alerts.receivers else OFF, covered, wakes=plan.file.wakes
+        )
 
     # -- while it runs -------------------------------------------------------------------------------------------------
 
@@ -118,6 +123,7 @@ class Calling:
             await asyncio.sleep(TICK)
 
     def _judge(self) -> None:
+        self._views = self._replica.views()
         notices = self.alerts.tick(time.time())
         for notice in notices:
             level = logging.WARNING if notice.alert.firing else logging.INFO
@@ -159,7 +165,7 @@ class Calling:
         """The conditions without an objective."""
         verdict, company = self._replica.verdict(), self._replica.company()
         seen = Seen(
-            self._replica.views(),
+            self._views,
             held_open=verdict.held_open,
             others=company.known if company else 0,
             isolated=verdict.isolated,

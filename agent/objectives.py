@@ -24,8 +24,6 @@ def objectives_of(
     def wrong(path: str, text: str) -> None:
         problems.add(path, text, locate(root, path) if root else None)
 
-    # One of several replicas wakes nobody where Prometheus sees them all.
-    tickets = file.alerts.mode == "fleet" and file.readiness.peers is not None
     for name, slo in file.objectives.items():
         one_line = name not in file.slos
         for key, target in slo.sli.targets.items():
@@ -34,7 +32,7 @@ def objectives_of(
                 wrong(f"slos.{name}.sli.{key}", text)
         try:
             objective = Objective.of(name, file.service, slo, file.probes.get(slo.sli.on))
-            yield objective.without_pages() if tickets else objective
+            yield objective if file.wakes else objective.without_pages()
         except ValueError as error:
             wrong(f"probes.{name}.slo" if one_line else f"slos.{name}", str(error))
 

@@ -16,7 +16,7 @@ from agent.assemble import Plan
 from agent.events import Observation, Outcome
 from agent.health.board import Board, View
 from agent.health.maintenance import Maintenance
-from agent.health.roots import ancestors, explanation
+from agent.health.roots import ancestors
 from agent.health.state import Edge, State
 from agent.heartbeats import Heartbeats
 from agent.lifecycle import Lifecycle
@@ -131,15 +131,6 @@ class Replica:
     def weight(self) -> int:
         """This replica's share of the traffic, in percent of an equal one."""
         return weight(self.views(), self.verdict(), time.monotonic(), self._ready_since)
-
-    def state_of(self, probe: str) -> str:
-        """What is believed of a probe; "" when there is none of this name."""
-        view = self.views().get(probe)
-        return str(view.state) if view else ""
-
-    def explained_by(self, probe: str) -> str:
-        """The probe that explains why this one is down; "" when it must answer for itself."""
-        return explanation(probe, self.views())
 
     def peerz(self) -> Mapping[str, Any] | None:
         """What the peers are told; None when there are none to tell."""

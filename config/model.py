@@ -138,6 +138,11 @@ class File(Options, frozen=True, kw_only=True):
         return self.traces.durability or ("process" if self.state_dir else "memory")
 
     @property
+    def wakes(self) -> bool:
+        """Whether an alert of this agent may be a page: one of several replicas wakes nobody where Prometheus does."""
+        return self.alerts.mode != "fleet" or self.readiness.peers is None
+
+    @property
     def objectives(self) -> dict[str, Slo]:
         """All SLOs by name: those under `slos`, and the one-line ones under the names of their probes."""
         one_line = {

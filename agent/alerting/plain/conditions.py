@@ -28,8 +28,11 @@ class Plain:
         self._losses = Losses()
         self.configure("", OFF)
 
-    def configure(self, service: str, settings: PlainAlerts, covered: Iterable[str] = ()) -> None:
-        """Put a file's words in force. `covered`: the probes that have an objective."""
+    def configure(
+        self, service: str, settings: PlainAlerts, covered: Iterable[str] = (), *, wakes: bool = True
+    ) -> None:
+        """Put a file's words in force. `covered`: the probes that have an objective; `wakes`: a page may be one."""
+        self._wakes = wakes
         self._service, self._covered = service, frozenset(covered)
         said: dict[str, PlainAlert] = {
             kind.key: getattr(settings, kind.key) for kind in (*OF_PROBES, *OF_AGENT, REFUSED)
@@ -64,9 +67,10 @@ class Plain:
         if said is None:
             return
         severity, for_seconds = usual or (Severity.TICKET, kind.for_seconds)
+        severity = Severity(said.severity) if said.severity else severity
         yield Condition(
             kind.alert,
-            Severity(said.severity) if said.severity else severity,
+            severity if self._wakes else Severity.TICKET,
             kind.holds(of),
             texts=partial(kind.texts, self._service, of),
             over=partial(_over, self._service, subject, kind.over),

@@ -73,6 +73,14 @@ def test_who_is_woken(when_down, severity):
     assert alert.labels["severity"] == severity
 
 
+def test_where_prometheus_wakes_people_a_replica_has_tickets():
+    """Whatever the file says of one kind."""
+    world = World(settings=PlainAlerts(probe_down=PlainAlert(severity="page")))
+    world.plain.configure("shop", world.settings, wakes=False)
+    ((_, alert),) = world.go(".FFF")
+    assert alert.labels["severity"] == "ticket"
+
+
 def test_a_reading_beyond_its_bound_is_a_ticket_after_five_minutes():
     """It says which reading and which bound; a minute of it would be nobody's business."""
     world = World(Member("db", "postgres", bounds=(Bound("used", 0.8, True, Outcome.WARN, unit="ratio"),)))
