@@ -73,6 +73,12 @@ class Outbox:
         """Whether what is to be said of this alert has not reached every receiver that one replica tells for all."""
         return any(channel.box.holds(key) for name, channel in self.channels.items() if self.spoken(name))
 
+    def withdraw(self, key: str) -> None:
+        """Another replica has told the receivers that one replica tells for all."""
+        for name, channel in self.channels.items():
+            if self.spoken(name) and channel.box.holds(key):
+                channel.withdraw(key)
+
     async def run(self) -> None:
         """Deliver, for ever."""
         async with asyncio.TaskGroup() as group:
