@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.installed import bytecode
 from bench.rows import table
 
-PARTS = ("agent", "probe", "exposition", "otlp", "load")
+PARTS = ("agent", "probe", "exposition", "otlp", "load", "slo")
 ALONE = ("fleet", "outage")  # long, so each by itself and in a table of its own
 QUICK = (*ALONE, "otlp")  # can be seen to work in a minute
 END = "<!-- bench: end -->"

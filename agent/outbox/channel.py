@@ -98,6 +98,11 @@ class Channel:
             _log.warning("receiver %s: too many alerts wait; the oldest was dropped", self.name)
         self._look()
 
+    def withdraw(self, key: str) -> None:
+        """Somebody else has told the receiver of this alert; an attempt that is under way goes on."""
+        self.box.withdraw(key)
+        self._look()
+
     async def run(self) -> None:
         """Say what there is to say, for ever."""
         while True:

@@ -80,6 +80,12 @@ class Outbox:
         """Seconds that the alert has waited, for whatever receiver, that has waited longest; 0 when none does."""
         return max((channel.oldest for channel in self.channels.values()), default=0.0)
 
+    def withdraw(self, key: str) -> None:
+        """Another replica has told the receivers that one replica tells for all."""
+        for name, channel in self.channels.items():
+            if self.spoken(name) and channel.box.holds(key):
+                channel.withdraw(key)
+
     async def run(self) -> None:
         """Deliver, for ever."""
         async with asyncio.TaskGroup() as group:

@@ -28,6 +28,9 @@ class Receivers(Protocol):
     def waits(self, key: str) -> bool:
         """Whether something about this alert has not reached every such receiver."""
 
+    def withdraw(self, key: str) -> None:
+        """What waits about this alert has been said by another replica."""
+
 
 @dataclass(slots=True)
 class _Case:
@@ -107,10 +110,13 @@ class Speaker:
             receivers = tuple(dict.fromkeys((*case.notice.receivers, *notice.receivers)))
             case.notice = replace(case.notice, receivers=receivers)
         elif not self._earlier(key, _BURNING, now):
+            case.said = case.said and self._outbox().waits(key)  # what others announced was not for these
             yield _as_announced(notice, case.started)
 
     def _due(self, now: float) -> Iterator[Notice]:
         for key, case in list(self._cases.items()):
+            if case.said and self._outbox().waits(key):
+                self._withdraw(key, case, now)
             if case.word is Word.RESOLVED:
                 if now - case.since >= REMEMBERED:
                     del self._cases[key]
@@ -118,6 +124,14 @@ class Speaker:
                 yield from self._ended(key, case, now)
             elif not case.known:
                 yield from self._fires(key, case, now)
+
+    def _withdraw(self, key: str, case: _Case, now: float) -> None:
+        """It waits here for its receivers, and another replica reached them: once is enough."""
+        if case.word is Word.FIRING and self._announced(key, case, now):
+            case.said, case.started = False, self._started(key, now)
+        elif case.word is not Word.RESOLVED or self._resolved_at(key, now) < case.began:
+            return
+        self._outbox().withdraw(key)
 
     def _fires(self, key: str, case: _Case, now: float) -> Iterator[Notice]:
         if self._announced(key, case, now):
@@ -131,8 +145,7 @@ class Speaker:
     def _ended(self, key: str, case: _Case, now: float) -> Iterator[Notice]:
         if case.started is None:
             case.started = self._started(key, now)
-        resolved = (view.heard - told.age for view, told in self._heard(key, now) if told.word is Word.RESOLVED)
-        said_at = max(resolved, default=float("-inf"))
+        said_at = self._resolved_at(key, now)
         if said_at >= case.began:
             # Said on to those that do not hear the one who told the receivers: each look is at some of many only.
             case.word, case.since, case.notice = Word.RESOLVED, said_at, None
@@ -140,12 +153,17 @@ class Speaker:
             case.since = now  # the last one to recover says it
         elif now - case.since >= self._wait(key, {Word.ENDING}, now) and case.notice:
             notice, case.notice = case.notice, None
-            case.word, case.since = Word.RESOLVED, now
+            case.word, case.since, case.said = Word.RESOLVED, now, True
             yield _as_announced(notice, case.started)
 
     def _announced(self, key: str, case: _Case, now: float) -> bool:
         """Whether another replica says that the receivers were told: of a fault that goes on, so no time matters."""
         return any(told.word is Word.ANNOUNCED for _, told in self._heard(key, now))
+
+    def _resolved_at(self, key: str, now: float) -> float:
+        """When another replica last told the receivers that it is over, rather too early; minus infinity: never."""
+        heard = (view.heard - told.age for view, told in self._heard(key, now) if told.word is Word.RESOLVED)
+        return max(heard, default=float("-inf"))
 
     def _burns(self, key: str, now: float) -> bool:
         """Whether any replica said that it fires, the last time that it was heard at all."""

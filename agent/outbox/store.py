@@ -59,6 +59,9 @@ class Box(Protocol):
     def later(self, alerts: Sequence[Alert]) -> None:
         """These were not taken this time."""
 
+    def withdraw(self, key: str) -> None:
+        """What waits about this alert has been said by somebody else."""
+
     def expire(self, before: float) -> Sequence[Entry]:
         """Drop what ended before that time and was never announced; returns it."""
 
@@ -120,6 +123,7 @@ class Queue:
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._entries = _Entries(capacity)
         self.holds, self.restore = self._entries.holds, self._entries.restore
+        self.withdraw = self._entries.pop
         self.changes = self._entries.changes
 
     @property
@@ -176,6 +180,7 @@ class Leases:
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._entries = _Entries(capacity)
         self.holds, self.restore = self._entries.holds, self._entries.restore
+        self.withdraw = self._entries.pop
         self.changes = self._entries.changes
 
     @property

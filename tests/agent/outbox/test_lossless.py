@@ -102,6 +102,28 @@ def test_ten_thousand_alerts_over_an_hour_without_receivers_and_a_kill(disk):
     assert left == [0] * 10
 
 
+def test_what_another_replica_has_told_is_not_told_again(disk):
+    """Withdrawn while its receiver is down: only the rest arrives, and a restart brings nothing back."""
+
+    async def main():
+        pager = Down()
+        outbox, task = started({"pager": pager}, Letters(disk))
+        for key in ("mine", "theirs"):
+            outbox.post(Notice(alert(key=key), ("pager",)))
+        await asyncio.sleep(100)
+        outbox.withdraw("theirs")
+        await asyncio.sleep(100)
+        await ended(task)
+        letters = Letters(disk)
+        await letters.load()
+        _, task = started({"pager": pager}, letters)
+        await asyncio.sleep(4000)
+        await ended(task)
+        return [key for key, *_ in pager.heard]
+
+    assert run(main()) == ["mine"]
+
+
 def test_a_kill_after_every_answer_doubles_one_at_most(disk):
     """Killed again and again in the middle of deliveries: nothing is lost, and only what was under way comes twice."""
 

@@ -33,6 +33,9 @@ class Replica:
     def waits(self, key):
         return any(notice.alert.key == key for notice in self.holding)
 
+    def withdraw(self, key):
+        self.holding = [notice for notice in self.holding if notice.alert.key != key]
+
 
 class Play:
     """Several replicas in simulated time; what reaches the one webhook is in `heard`: (second, who, fires)."""
@@ -66,7 +69,8 @@ class Play:
 
     def tell(self, one):
         notices, one.news = one.news, []
-        one.holding += one.speaker.step(notices, self.now + one.offset)
+        posted = one.speaker.step(notices, self.now + one.offset)
+        one.holding += posted
         if not one.stuck:
             self.posted += one.holding
             for notice in one.holding:
@@ -223,6 +227,39 @@ def test_a_word_that_is_stuck_is_said_by_another():
     play.run(60)
     assert play.words == [True]
     assert play.heard[0][1] != first.fleet.identity
+    first.stuck = False
+    play.run(60)
+    assert play.words == [True]
+
+
+def test_an_end_that_is_stuck_is_said_by_another():
+    """The first that would end it cannot reach the webhook: the next one does, and the first says nothing later."""
+    play = Play(3)
+    play.fire(0, 1, 2)
+    play.run(60)
+    first = min(play.replicas, key=lambda one: _place(one, play))
+    first.stuck = True
+    play.resolve(0, 1, 2)
+    play.run(60)
+    assert play.words == [True, False]
+    first.stuck = False
+    play.run(60)
+    assert play.words == [True, False]
+    assert play.heard[1][1] != first.fleet.identity
+
+
+def test_a_receiver_that_comes_late_keeps_its_word_though_others_announced_it():
+    """What waits for the new one is not what the others told the old one."""
+    play = Play(3)
+    play.fire(0, 1, 2)
+    play.run(30)
+    first = min(play.replicas, key=lambda one: _place(one, play))
+    first.stuck = True
+    play.fire(0, 1, 2, to=("chat",))
+    play.run(30)
+    first.stuck = False
+    play.run(30)
+    assert ["chat" in notice.receivers for notice in play.posted].count(True) == 1
 
 
 def test_those_that_hear_nobody_all_speak():
