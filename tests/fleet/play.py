@@ -216,9 +216,10 @@ probes:
 
 
 def _ports(count: int) -> list[int]:
-    """So many ports that nobody listens on."""
+    """So many ports that nobody listens on; side by side, so that another fleet hardly ever chooses one of them."""
     chosen: list[int] = []
-    for port in random.Random().sample(_PORTS, len(_PORTS)):
+    first = random.SystemRandom().randrange(len(_PORTS))
+    for port in (*_PORTS[first:], *_PORTS[:first]):
         if not port_taken(port):
             chosen.append(port)
         if len(chosen) == count:
