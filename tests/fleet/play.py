@@ -1,7 +1,7 @@
 """A fleet of real agents on one database: started, broken, watched.
 
 Every number of the file is a tenth of its default, so that a fault of a minute takes six seconds; the timeout is a
-seventh and the time between two looks at the peers a quarter, for fifty agents share a machine here. What no key
+seventh and the time between two looks at the peers a half, for fifty agents share a machine here. What no key
 scales stays: 60 s for which an attempt of a peer counts, 1 s between two extra attempts, up to 10 s until a lost Redis
 is tried again.
 """
@@ -27,7 +27,7 @@ from tests.fleet.watch import Watch
 from tests.fleet.ways import HOST, Ways, uncovered
 from tests.running import PATIENCE, ROOT
 
-INTERVAL, FAST, TIMEOUT, REFRESH = 1.0, 0.2, 0.4, 0.5
+INTERVAL, FAST, TIMEOUT, REFRESH = 1.0, 0.2, 0.4, 1.0
 FAILURES, SUCCESSES = 3, 2
 READY_DELAY = 1.0
 ASKED = 12  #: peers of which each asks at a look: agent.peers.way
@@ -124,7 +124,7 @@ class Fleet:
         """How many have found the database down since then."""
         return sum(_DOWN in each.said(offset) for each, offset in zip(self.replicas, mark.offsets, strict=True))
 
-    def settle(self, seconds: float = PATIENCE) -> None:
+    def settle(self, seconds: float = 2 * PATIENCE) -> None:
         """Wait until all find the database up and are ready; they may be degraded, as one that was flapping is."""
         self.until(lambda: self.up() == len(self.replicas), "all are up and ready", seconds)
 
@@ -142,11 +142,16 @@ class Fleet:
             time.sleep(0.02)
         return time.monotonic() - began
 
-    def meet(self, seconds: float = PATIENCE) -> None:
+    def meet(self, seconds: float = 2 * PATIENCE) -> None:
         """Wait until each knows enough of the others."""
         enough = min(len(self.replicas) - 1, ASKED)
-        fresh = "outrider_peers_fresh"
-        self.until(lambda: all(each.sample(fresh) >= enough for each in self.replicas), "all have met", seconds)
+        waiting = list(self.replicas)
+
+        def met() -> bool:
+            waiting[:] = [each for each in waiting if each.sample("outrider_peers_fresh") < enough]
+            return not waiting
+
+        self.until(met, "all have met", seconds)
 
     def signal(self, number: int, what: signal.Signals) -> None:
         """Send one agent a signal."""
@@ -211,9 +216,10 @@ probes:
 
 
 def free_ports(count: int) -> list[int]:
-    """So many ports that nobody listens on."""
+    """So many ports that nobody listens on; side by side, so that another fleet hardly ever chooses one of them."""
     chosen: list[int] = []
-    for port in random.Random().sample(_PORTS, len(_PORTS)):
+    first = random.SystemRandom().randrange(len(_PORTS))
+    for port in (*_PORTS[first:], *_PORTS[:first]):
         if not port_taken(port):
             chosen.append(port)
         if len(chosen) == count:

@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import io
-import time
 import tracemalloc
 
 import pytest
@@ -13,18 +12,9 @@ from config.sections.traces import Receive
 from tests.agent.receiver.client import JSON, head
 from tests.agent.receiver.requests import attribute_list, logs, metrics, with_attributes, with_events
 from tests.agent.spans import request, until
+from tests.turns import longest_turn
 
 MIB = 1 << 20
-
-
-async def longest_turn(work):
-    """The result of `work`, and the CPU seconds of the longest turn of the loop meanwhile."""
-    task, longest = asyncio.create_task(work), 0.0
-    while not task.done():
-        before = time.thread_time()
-        await asyncio.sleep(0)
-        longest = max(longest, time.thread_time() - before)
-    return await task, longest
 
 
 @pytest.mark.case("B13")
@@ -64,7 +54,7 @@ async def test_a_bomb_costs_neither_memory_nor_the_loop(client):
         tracemalloc.stop()
     assert answer.status == 413
     assert peak < 2 * MIB + 500_000
-    assert longest < 0.1
+    assert longest < 0.25
 
 
 async def test_json_has_a_limit_of_its_own(receive):
@@ -110,7 +100,7 @@ async def test_large_requests_do_not_hold_the_loop(receive, made):
     async with receive() as client:
         answer, longest = await longest_turn(client.post(io.BytesIO(body)))
         assert answer.status == 200
-        assert longest < 0.1
+        assert longest < 0.25
         assert client.bodies == [body]
 
 
@@ -125,7 +115,7 @@ async def test_large_requests_of_other_signals_do_not_hold_the_loop(receive, pat
     async with receive(signals=("traces", "metrics", "logs")) as client:
         answer, longest = await longest_turn(client.post(io.BytesIO(body), path=f"/v1/{path}"))
         assert answer.status == 200
-        assert longest < 0.1
+        assert longest < 0.25
         assert client.relay.kept[0].items == (2 if path == "logs" else 40_000)
 
 
@@ -146,7 +136,7 @@ async def test_a_list_of_nothings_in_an_attribute_is_refused_cheaply(receive):
     async with receive() as client:
         answer, longest = await longest_turn(client.post(body, Content_Encoding="gzip"))
         assert answer.status == 400
-        assert longest < 0.1
+        assert longest < 0.25
 
 
 @pytest.mark.case("F3")

@@ -54,7 +54,10 @@ def one(ports):
     check, rpc = ports.values()
     listen = f"agent_check: '{HOST}:{check}', grpc_health: '{HOST}:{rpc}'"
     with answering() as target:
-        probes = "".join(f"  p{number}: {{type: http, url: '{target.url}/', interval: 1s}}\n" for number in range(20))
+        probes = "".join(
+            f"  p{number}: {{type: http, url: '{target.url}/', interval: 5s, timeout: 4900ms}}\n"
+            for number in range(20)
+        )
         with agent(f"probes:\n{probes}groups: {{g: {{members: [p0, p1]}}}}\n", listen=listen) as running:
             running.until("/readyz")
             told(check)
@@ -123,6 +126,7 @@ def never_reads(port, stack):
 @pytest.mark.parametrize("attack", [idle, resets, noise, never_reads])
 def test_a_flood_at_a_balancers_port_costs_no_verdict(one, ports, port, attack):
     """Meanwhile /readyz answers on, memory and files stay bounded; afterwards both ports answer as before."""
+    one.until("/readyz")
     memory, files = one.rss, files_of(one)
     with contextlib.ExitStack() as stack, asking(one) as (codes, seconds):
         attack(ports[port], stack)
@@ -161,6 +165,7 @@ OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
 
 def test_a_thousand_watches_leave_room_for_a_check(one, ports):
     """As many clients watch as there is room for, from few connections; Check answers on, and who leaves makes room."""
+    one.until("/readyz")
     memory, address = one.rss, f"{HOST}:{ports['gRPC']}"
     with contextlib.ExitStack() as stack, asking(one) as (codes, _):
         calls = []
