@@ -66,7 +66,7 @@ class Letters:
         try:
             async with asyncio.timeout(START):
                 rows = await self._database.read(_read)
-        except (StateError, TimeoutError) as error:
+        except (StateError, sqlite3.Error, TimeoutError) as error:
             if not self._database.trouble:  # which has been told already
                 log.warning("what waited for receivers is not known: %s", str(error) or "the disk does not answer")
             return

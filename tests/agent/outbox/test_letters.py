@@ -130,6 +130,16 @@ async def test_damaged_rows_are_lost_alone(opened, caplog):
     assert caplog.text == ""
 
 
+async def test_a_table_that_is_damaged_stops_nobody(opened, caplog):
+    """A file that answers, and not as it was made: it is told, and what comes is kept in memory alone."""
+    letters = await opened()
+    await letters._database.write(lambda db: db.execute("ALTER TABLE letters RENAME COLUMN heard TO hear") and None)
+    again = await opened()
+    assert caplog.messages == ["what waited for receivers is not known: no such column: heard"]
+    again.note("oncall", Kind.QUEUE, {"k1": Entry(alert(), NOW)})
+    await asyncio.wait_for(again.aclose(), 10)
+
+
 async def test_a_file_that_begins_anew_gets_everything(opened, tmp_path):
     """The file is removed while the agent runs: what was written to the old one is in the new one too."""
     letters = await opened()
