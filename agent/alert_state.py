@@ -41,7 +41,7 @@ class AlertState:
         for row in rows:
             try:
                 self._engine.restore([msgspec.json.decode(row, type=KeptAlert)])
-            except (ValueError, KeyError):  # no JSON, no UTF-8, no such state
+            except (ValueError, KeyError, TypeError):  # no JSON, no UTF-8; no such state; NULL
                 damaged += 1
         if damaged:
             log.warning("%d alerts of an earlier process cannot be read, and start anew", damaged)

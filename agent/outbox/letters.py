@@ -192,7 +192,7 @@ def _read(db: sqlite3.Connection) -> list[_Row]:
 
 def _letter(row: _Row) -> dict[Id, Entry]:
     """Raises ValueError or RecursionError when it is damaged."""
-    _, receiver, kind, key, since, heard, said, text = row
+    _, receiver, kind, key, since, heard, said, text = msgspec.convert(row, _Row)  # a damaged row may hold NULL
     alert = msgspec.convert(json.loads(text), Alert)
     return {Id(receiver.decode(), kind.decode(), key.decode()): Entry(alert, since, bool(heard), bool(said))}
 
