@@ -55,8 +55,10 @@ class App:
         self.replica = Replica(board, self.lifecycle, self.pulse, self.scheduler.poke)
         self.scheduler.reader, self.scheduler.stretch = self.replica.reads, self.replica.stretch
         self.metrics = ProbeMetrics(self.replica.views)
-        self.calling = Calling(self.guard, self.replica)
+        self.calling = Calling(self.guard, self.replica, self.pulse.lag)
         self.telemetry = Telemetry(self.guard, self.calling.slos.count)
+        self.calling.losses = self.telemetry.losses
+        self.calling.witness.release, self.calling.witness.traces = self.telemetry.release, self.telemetry.traces
         self.scheduler.traceparent = self.telemetry.traceparent
         self.meeting = Meeting(
             self.guard,
@@ -207,7 +209,11 @@ class App:
             exceptions=self.telemetry.exceptions,
             new_exceptions=self.telemetry.new_exceptions,
             slos=self.calling.slos.view,
-            alerts=self.calling.alerts.view,
+            alerts=self.calling.view,
+            silences=self.calling.silencing.silences,
+            keeper=self.calling.silencing,
+            quiet=self.calling.silencing.quiet,
+            undelivered=self.calling.outbox.dead.newest_first,  # handed on from outbox to outbox
             blackbox_names=lambda: self.plan.file.metrics.blackbox_names,
             group=self.replica.group,
             groups=self.replica.groups,

@@ -11,6 +11,7 @@ from agent.health.board import Member
 from agent.health.judge import Bound
 from agent.health.maintenance import Written, written
 from agent.health.state import Rules
+from agent.objectives import objectives_of
 from agent.peers.open import problems as peers_problems
 from agent.readiness.groups import Group
 from agent.readiness.policy import Policy
@@ -79,15 +80,20 @@ class Plan:
     groups: Mapping[str, Group]
     windows: tuple[Written, ...]
 
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """On every alert. Where Prometheus calls for the fleet, an agent's own tell that they are of one replica."""
+        return {**self.file.labels, **({"view": "replica"} if self.file.alerts.mode == "fleet" else {})}
 
-def assemble(file: File, problems: Problems) -> Plan:
-    """The plan for this file. What is wrong is added to `problems`; then the plan must not be used."""
+
+def assemble(file: File, problems: Problems, root: Node | None = None) -> Plan:
+    """The plan for this file, written as `root`. What is wrong is added to `problems`; then it must not be used."""
     probes = {name: planned for name, entry in file.probes.items() if (planned := _probe(file, name, entry, problems))}
     traces = file.traces.forward if file.traces else {}
     senders = _parts("traces.forward", traces, SENDERS.find, problems)
     notifiers = _parts("alerts.receivers", file.alerts.receivers, NOTIFIERS.find, problems)
     _refuse_loops(file, senders, problems)
-    objectives = tuple(_objectives(file, problems))
+    objectives = tuple(objectives_of(file, probes, problems, root))
     _refuse_useless_peers(file, probes, problems)
     readiness = file.readiness
     policy = Policy(readiness.fail_on_degraded, readiness.shared, float(readiness.ready_delay))
@@ -277,13 +283,3 @@ def _refuse_useless_peers(file: File, probes: Mapping[str, Planned], problems: P
             text = f"is the server that `probes.{name}` watches as shared: with it the peers would be gone"
             place = file.probes[name].rest.position
             problems.add("readiness.peers.redis", f"{text}; write another server, or `dns`, or `urls`", place)
-
-
-def _objectives(file: File, problems: Problems) -> Iterator[Objective]:
-    for name, slo in file.objectives.items():
-        probe = None if slo.sli.probe is None else file.probes.get(slo.sli.probe)
-        try:
-            yield Objective.of(name, file.service, slo, probe)
-        except ValueError as error:
-            path = f"slos.{name}" if name in file.slos else f"probes.{name}.slo"
-            problems.add(path, str(error), probe.rest.position if probe else None)

@@ -105,7 +105,7 @@ class Reception:
         if not traces.metrics.enabled:
             self.red = self._intake.walk = None
             return changes
-        settings = _settings(plan, traces, process, self._offer, exceptions)
+        settings = _settings(plan, traces, process, self._offer, exceptions, self._relay.delivery)
         if self.red:
             self.red.configure(settings)
         else:
@@ -126,7 +126,12 @@ class Reception:
 
 
 def _settings(
-    plan: Plan, traces: Traces, process: Process, offer: Offer, exceptions: Callable[[Group], None] | None
+    plan: Plan,
+    traces: Traces,
+    process: Process,
+    offer: Offer,
+    exceptions: Callable[[Group], None] | None,
+    delivery: Callable[[], Callable[[], bool]],
 ) -> Settings:
     more: dict[str, Any] = {"exceptions": exceptions} if exceptions else {}
     return Settings(
@@ -138,6 +143,7 @@ def _settings(
         kept=process.kept if traces.sample.value < 1 else None,
         offer=offer,
         clean=process.clean,
+        delivery=delivery,
         tell=log.warning,
         **more,
     )

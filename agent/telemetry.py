@@ -5,6 +5,7 @@ A part of the composition root that is a room of its own for its size.
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from outrider import __version__
 if TYPE_CHECKING:
     from agent.reception import Reception
     from agent.red.group import Group
+    from agent.red.release import Release
     from agent.relay.journal import Journal
     from agent.state.database import Database
     from exporters.own_spans import OwnSpans
@@ -168,6 +170,10 @@ class Telemetry:
         if self.reception and self.reception.red:
             yield self.reception.red
 
+    def losses(self) -> Mapping[str, Mapping[str, int]]:
+        """What was refused or lost so far, by destination and reason."""
+        return self.relay.ledger.losses()
+
     def pipeline(self) -> Mapping[str, object]:
         """For the API: the ledger, the queues, and the limits of what is received."""
         limits = self.reception.limits if self.reception else None
@@ -181,6 +187,14 @@ class Telemetry:
     def new_exceptions(self, moment: float) -> list["Group"]:
         """Those of types not seen before a moment in Unix time."""
         return self.reception.red.new_since(moment) if self.reception and self.reception.red else []
+
+    def release(self) -> "Release | None":
+        """The version of the service as its spans tell it."""
+        return self.reception.red.release() if self.reception and self.reception.red else None
+
+    def traces(self, objective: str) -> list[str]:
+        """Ids of traces that were bad for an objective lately, the best first."""
+        return self.reception.red.traces(objective, time.time()) if self.reception and self.reception.red else []
 
     # -- the end -------------------------------------------------------------------------------------------------------
 

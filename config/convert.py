@@ -130,9 +130,6 @@ class _Reader:
         try:
             return scalars.one_of(node, choices) if choices else scalars.read(node, type_)
         except Unfit as unfit:
-            if choices and later.is_later_value(path, node.text):
-                text = f"{quoted(node.text)} is not in this version of Outrider; write {shapes.choice_words(choices)}"
-                return self._fail(path, text, node.position)
             return self._fail(path, f"{scalars.subject(node, type_)} {unfit}", node.position)
 
     def _list(self, node: Node, type_: Any, path: str) -> Any:

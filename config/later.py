@@ -5,22 +5,12 @@ import re
 #: Keys, by the path that leads to them; `*` is any name.
 KEYS = (
     "access",
-    "heartbeat",
     "history",
     "defaults.addresses",
     "defaults.resolver",
     "probes.*.addresses",
     "probes.*.resolver",
-    "slos.*.sli.counters",
-    "slos.*.sli.heartbeat",
-    "slos.*.sli.histogram",
-    "slos.*.sli.reading",
 )
-
-#: Values of keys that are known.
-VALUES = {
-    "alerts.mode": frozenset({"auto", "fleet"}),
-}
 
 _KEYS = re.compile("|".join(re.escape(key).replace(r"\*", r"[^.]+") for key in KEYS))
 
@@ -28,8 +18,3 @@ _KEYS = re.compile("|".join(re.escape(key).replace(r"\*", r"[^.]+") for key in K
 def is_later_key(path: str) -> bool:
     """Whether this key is one that a later version brings."""
     return _KEYS.fullmatch(path) is not None
-
-
-def is_later_value(path: str, text: str) -> bool:
-    """Whether this value of a known key is one that a later version brings."""
-    return text in VALUES.get(path, ())

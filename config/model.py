@@ -10,6 +10,7 @@ from config.errors import Problems
 from config.options import Options
 from config.sections.alerts import Alerts
 from config.sections.groups import Group
+from config.sections.heartbeat import Heartbeat
 from config.sections.listen import Listen, clash
 from config.sections.log import Log
 from config.sections.maintenance import Maintenance
@@ -17,7 +18,8 @@ from config.sections.metrics import Metrics
 from config.sections.names import LabelName, Line, Name
 from config.sections.probes import ProbeDefaults, ProbeEntry
 from config.sections.readiness import Readiness
-from config.sections.slos import Sli, Slo, SpanSli
+from config.sections.sli import Sli, SpanSli, probe_of
+from config.sections.slos import Slo
 from config.sections.traces import Traces
 from config.yaml import Mapping, Node
 
@@ -55,6 +57,7 @@ class File(Options, frozen=True, kw_only=True):
     traces: Traces | None = None
     slos: dict[Name, Slo] = field(default_factory=dict)
     alerts: Alerts = Alerts()
+    heartbeat: Heartbeat | None = None
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """References between sections, and ports wanted twice."""
@@ -62,10 +65,10 @@ class File(Options, frozen=True, kw_only=True):
             if label in _OWN_LABELS:
                 yield f"labels.{label}", "is a label that Outrider sets itself; write another name"
         for name, slo in self.slos.items():
-            counted, spans = slo.sli.probe, slo.sli.spans
-            if counted is not None and counted not in self.probes:
-                yield f"slos.{name}.sli.probe", f"'{counted}' names no probe; {suggestion(counted, self.probes)}"
-            if spans is not None and (wrong := self._uncounted(spans)):
+            for key, target in slo.sli.targets.items():
+                if (counted := probe_of(target)) not in self.probes:
+                    yield f"slos.{name}.sli.{key}", f"'{counted}' names no probe; {suggestion(counted, self.probes)}"
+            if slo.sli.spans is not None and (wrong := self._uncounted(slo.sli.spans)):
                 yield f"slos.{name}.sli.spans", wrong
         for name, probe in self.probes.items():
             if probe.slo is not None and name in self.slos:

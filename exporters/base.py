@@ -128,7 +128,7 @@ class Notifier(ABC, Generic[O]):
     `spoken` False: every replica tells it by itself, because the place is the replica's own. Of all others that are no
     leases one replica tells for all, where replicas know each other.
     `max_age`: seconds after which the end of something is no news to a place that never heard of its beginning; None:
-    it always is.
+    it always is. `send_missed` True: then it is told all the same, as what was.
     """
 
     options_type: ClassVar[type[Options]] = Options
@@ -136,6 +136,7 @@ class Notifier(ABC, Generic[O]):
     spoken: ClassVar[bool] = True
     resend: ClassVar[float] = 60.0
     max_age: ClassVar[float | None] = None
+    send_missed: bool = False
 
     def __init__(self, options: O) -> None:
         self.options = options

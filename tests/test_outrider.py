@@ -27,7 +27,7 @@ def test_small_commands_load_none_of_the_agent(command):
         f"import sys, outrider.__main__ as m; m.main(['{command}', '--help']); "
         "sys.exit(bool({'aiohttp', 'msgspec', 'yaml', 'psutil'} & set(sys.modules)))"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=20).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=120).returncode == 0
 
 
 def test_version_is_the_packages():

@@ -33,7 +33,7 @@ class Lifecycle:
     @property
     def firing(self) -> bool:
         """Whether somebody has been, or is being, called."""
-        return self.state in {AlertState.FIRING, AlertState.STALE}
+        return self.state is AlertState.FIRING or self.state is AlertState.STALE
 
     def step(self, condition: bool | None, now: float) -> bool | None:
         """One evaluation. True: it starts to fire; False: it is resolved; None: no change that anyone is told.

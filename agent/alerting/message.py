@@ -1,13 +1,19 @@
 """What a person who is called needs to know: what burns, how fast, what is left, what the probe says, what to do."""
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 from agent.events import Outcome
+from agent.slo.budget import allowed_seconds
 from agent.slo.burn import Counts
+from agent.slo.counters import Counters, Histogram
 from agent.slo.engine import Evaluation
+from agent.slo.objective import Objective, Requests
+from agent.slo.sli import Limit
 from agent.slo.windows import Pair
 from config.types import Duration
-from exporters.base import Severity
+from exporters.base import Alert, Severity
+from exporters.notify.wording import span
 
 _CALLED = {Severity.PAGE: "somebody is called", Severity.TICKET: "somebody should look into it"}
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
@@ -21,6 +27,7 @@ def annotations(row: Evaluation, pair: Pair, state: str) -> dict[str, str]:
         "summary": f"{objective.service} {objective.name}: error budget burns {pace}",
         "description": " ".join(_sentences(row, pair, state)),
         "runbook_url": objective.runbook_url,
+        "budget_left": budget_left(row),
     }
     return {key: text for key, text in texts.items() if text}
 
@@ -31,6 +38,32 @@ def resolved_annotations(row: Evaluation, pair: Pair, state: str) -> dict[str, s
     return annotations(row, pair, state) | {
         "summary": f"{objective.service} {objective.name}: error budget no longer burns too fast"
     }
+
+
+def ended(texts: Mapping[str, str], told: Alert, now: float) -> dict[str, str]:
+    """The texts of an end, in whose description stands how long it lasted since it was `told`, and what was left then.
+
+    `now`: Unix time.
+    """
+    if not texts.get("description"):
+        return dict(texts)
+    left = told.annotations.get("budget_left", "")
+    at_first = f"; when it was announced, {left} of the error budget was left" if left else ""
+    return {**texts, "description": f"It lasted {span(now - told.started_at)}{at_first}. {texts['description']}"}
+
+
+def budget_left(row: Evaluation) -> str:
+    """`97.7% (42.2 of 43.2 minutes)`, or requests; those that the window would have at the traffic so far."""
+    objective, period, left = row.objective, row.period, row.remaining
+    share = f"{float(left):.1%}"
+    if period.whole == 1:  # slots of time
+        allowed = allowed_seconds(objective.window_seconds, objective.budget) / 60
+        return f"{share} ({_number(left * allowed)} of {_number(allowed)} minutes)"
+    allowed = Fraction(period.total * period.whole, period.watched or 1) * objective.budget
+    if allowed < 1:
+        return share
+    what = "requests" if objective.requests else "events"
+    return f"{share} (about {_number(left * allowed)} of {_number(allowed)} {what})"
 
 
 def _sentences(row: Evaluation, pair: Pair, state: str) -> list[str]:
@@ -44,7 +77,7 @@ def _sentences(row: Evaluation, pair: Pair, state: str) -> list[str]:
     lines = [
         f"{_what_failed(row, pair)}; the objective is {objective.percent} over {objective.window}.",
         f"{burns}; above {_rate(pair.factor)} {_CALLED[pair.severity]}.",
-        f"Error budget left: {float(row.remaining):.1%}{rest}.",
+        f"Error budget left: {budget_left(row)}{rest}.",
         _probe_sentence(row, state),
     ]
     if objective.description:
@@ -53,18 +86,29 @@ def _sentences(row: Evaluation, pair: Pair, state: str) -> list[str]:
 
 
 def _what_failed(row: Evaluation, pair: Pair) -> str:
-    """A probe's failed time, or the failed requests in numbers."""
+    """Bad time as a share, or bad events in numbers."""
     in_short, in_long = row.windows[pair.short_seconds], row.windows[pair.long_seconds]
     while_short, while_long = _last(pair.short_seconds), _last(pair.long_seconds)
-    requests = row.objective.requests
-    if requests is None:
-        failed = f"failed {_share(in_short)} of {while_short} and {_share(in_long)} of {while_long}"
-        return f"Probe {row.objective.probe} {failed}"
+    if not row.objective.counts_events:
+        reads, probe = row.objective.reads, row.objective.probe
+        failed = f"{probe}.{reads.reading} was not within {reads.bound} for" if isinstance(reads, Limit) else ""
+        shares = f"{_share(in_short)} of {while_short} and {_share(in_long)} of {while_long}"
+        return f"{failed or f'Probe {probe} failed'} {shares}"
+    short, long = (f"{counts.bad:,} of {counts.total:,}" for counts in (in_short, in_long))
+    what, bad = _events(row.objective)
+    return f"{what}: {short} {bad} in {while_short}, and {long} in {while_long}"
+
+
+def _events(objective: Objective) -> tuple[str, str]:
+    """What was counted, and what makes one of them bad."""
+    if isinstance(objective.reads, Counters):
+        return f"{objective.probe}.{objective.reads.total}", f"were counted by {objective.reads.bad}"
+    if isinstance(objective.reads, Histogram):
+        return f"{objective.probe}.{objective.reads.reading}", f"were above {objective.reads.bound}"
+    requests = objective.requests or Requests()
     of = f" of {requests.route}" if requests.route is not None else ""
     slow = f" or took longer than {Duration(requests.within)}" if requests.within is not None else ""
-    short, long = (f"{counts.bad:,} of {counts.total:,}" for counts in (in_short, in_long))
-    what = f"{requests.kind.capitalize()} spans{of}: {short} failed{slow}"
-    return f"{what} in {while_short}, and {long} in {while_long}"
+    return f"{requests.kind.capitalize()} spans{of}", f"failed{slow}"
 
 
 def _probe_sentence(row: Evaluation, state: str) -> str:
@@ -84,6 +128,11 @@ def _share(counts: Counts) -> str:
 
 def _rate(value: Fraction) -> str:
     return f"{float(value):,.0f}" if value >= 100 else f"{float(value):.3g}"
+
+
+def _number(value: Fraction) -> str:
+    """In three digits or whole: 43.2, 432, 12,000."""
+    return f"{float(value):,.0f}" if abs(value) >= 100 else f"{float(value):.3g}"
 
 
 def _last(seconds: int) -> str:

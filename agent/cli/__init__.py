@@ -13,7 +13,7 @@ COMMANDS = {
     "exec": "run a command with the agent beside it, where there are no sidecars",
     "slo": "write rules for Prometheus and Alertmanager, or explain the objectives of a file",
     "queue": "show what waits in the state folder, and what upstreams refused for good",
-    "alerts": "try a receiver with a marked test alert",
+    "alerts": "show what fires and who was told; try a receiver; silence alerts for a while",
     "dashboard": "write a dashboard for Grafana: one service, the fleet, or objectives",
     "version": "show the version",
 }

@@ -12,15 +12,22 @@ from agent.cli import UNREACHABLE, USAGE, Stop, addresses
 
 PUBLIC = "http://127.0.0.1:9740"  #: the default of listen.public, asked from this machine
 ADMIN = "http://127.0.0.1:9741"  #: the default of listen.admin
-LONGEST = 65_536  #: bytes of an answer that are read
+LONGEST = 1_048_576  #: bytes of an answer that are read
 
 
-def add_arguments(parser: argparse.ArgumentParser, default: str, setting: str) -> None:
+def add_arguments(parser: argparse.ArgumentParser, default: str, setting: str, timeout: float = 2.0) -> None:
     """Where the agent is: a URL, or the file that says so."""
     where = f"what the running agent left in ${addresses.VARIABLE} or {addresses.FOLDER}, else {default}"
     parser.add_argument("url", nargs="?", default="", help=f"where the agent listens (default: {where})")
+    add_other_arguments(parser, setting, timeout)
+
+
+def add_other_arguments(parser: argparse.ArgumentParser, setting: str, timeout: float) -> None:
+    """The same for a command that finds the URL among its words."""
     parser.add_argument("-c", "--config", metavar="FILE", help=f"take {setting} from this file instead")
-    parser.add_argument("--timeout", type=float, default=2.0, metavar="SECONDS", help="give up after (default: 2)")
+    parser.add_argument(
+        "--timeout", type=float, default=timeout, metavar="SECONDS", help=f"give up after (default: {timeout:g})"
+    )
 
 
 def address(args: argparse.Namespace, default: str, setting: str) -> str:
@@ -35,13 +42,14 @@ def address(args: argparse.Namespace, default: str, setting: str) -> str:
     return addresses.url(listen.public if setting == "listen.public" else listen.admin)
 
 
-def ask(method: str, base: str, path: str, timeout: float) -> tuple[int, str]:
-    """The status and the body of one answer. Raises Stop when nobody answers."""
+def ask(method: str, base: str, path: str, timeout: float, head: str = "", body: str = "") -> tuple[int, str]:
+    """The status and the body of one answer. `head`: further lines of it. Raises Stop when nobody answers."""
     try:
         with _connect(base, timeout) as sock:
             host = "localhost" if base.startswith("unix:") else urlsplit(base).netloc
-            head = f"{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n"
-            sock.sendall(head.encode())
+            sent = body.encode()
+            first = f"{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {len(sent)}\r\n{head}\r\n"
+            sock.sendall(first.encode() + sent)
             return _read(sock, time.monotonic() + timeout)
     except OSError as error:
         why = error.strerror or str(error) or "no answer in time"

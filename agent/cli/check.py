@@ -67,8 +67,17 @@ def explain(plan: Plan) -> Iterator[str]:
         what = ", ".join(f"{key}={value}" for key, value in route.match.items())
         whose = f"Alerts with {what}" if what else "All other alerts" if len(plan.routes) > 1 else "Alerts"
         yield f"{whose} go to {', '.join(route.to)}."
+    if plan.notifiers and (sentence := _MODES.get(file.alerts.mode)):
+        yield sentence
+    if beat := file.heartbeat:
+        yield f"While it judges and its alerts leave, {beat.url} hears of it every {beat.interval}."
     yield f"After a request to stop it serves on, unready, for {file.readiness.drain}."
 
+
+_MODES = {
+    "auto": "Nobody is told of what begins while Alertmanager lists OutriderWatchdog: then Prometheus calls.",
+    "fleet": "Prometheus calls for the fleet: alerts of this replica have the label view=replica.",
+}
 
 _LASTING = {
     "process": "on disk and survives the death of the process, but no power loss",

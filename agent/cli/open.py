@@ -63,7 +63,7 @@ def read_plan(source: str | bytes | None) -> Opened:
     before = () if isinstance(source, bytes) else look(source)
     loaded = _load(source)
     problems = Problems(loaded.source)
-    plan = assemble(loaded.config, problems)
+    plan = assemble(loaded.config, problems, loaded.root)
     problems.raise_if_any()
     known = {name for name, *_ in before}
     others = fingerprint(file for file in loaded.files if str(file) not in known)

@@ -89,6 +89,7 @@ alerts:
 {receivers}
   routes:
     - to: [{names}]
+  plain: {{off: true}}  # here the objectives alone call; without it: also for a probe that is down, and more
 """
 
 

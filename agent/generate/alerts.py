@@ -129,21 +129,7 @@ def own() -> Iterator[Rule]:
         why="A target that does not answer; or, for an hour, a service of which no target is left at all.",
     )
     yield Rule(
-        """
-          max by (job, instance, probe) (outrider_probe_state{state="stale"} == 1)
-        * on (job, instance) group_left (service)
-          max by (job, instance, service) (outrider_info)
-        """,
-        alert="OutriderAgentStale",
-        labels=_ticket(),
-        pending="5m",
-        annotations={
-            "summary": "{{ $labels.service }}: probe {{ $labels.probe }} is no longer asked",
-            "description": (
-                "{{ $labels.instance }} answers, and no attempt of {{ $labels.probe }} has ended for three intervals. "
-                "Its log says what hangs; outrider_probe_stuck_tasks_total counts attempts that had to be abandoned."
-            ),
-        },
+        _STALE, alert="OutriderAgentStale", labels=_ticket(), pending="5m", annotations=_STALE_SAYS, why=_STALE_WHY
     )
     yield Rule(_BLIND, alert="OutriderBlind", labels=_ticket(), pending="10m", annotations=_BLIND_SAYS, why=_BLIND_WHY)
 
@@ -151,6 +137,32 @@ def own() -> Iterator[Rule]:
 def _ticket() -> dict[str, str]:
     return {"severity": Severity.TICKET.value, **VIEW}
 
+
+_EVALUATED = "outrider_slo_last_evaluation_timestamp_seconds[5m]"
+_STALE = f"""
+(
+    max by (job, instance, probe) (outrider_probe_state{{state="stale"}} == 1)
+  or
+    max by (job, instance) (changes({_EVALUATED}) == 0 and count_over_time({_EVALUATED}) > 2)
+)
+* on (job, instance) group_left (service)
+  max by (job, instance, service) (outrider_info)
+"""
+_STALE_WHY = """
+    An agent that answers, and asks one of its probes no more or judges no more. Changes are counted, so that no clock
+    matters; three samples at least, so that a scrape every five minutes is no fault.
+"""
+_STALE_SAYS = {
+    "summary": (
+        "{{ $labels.service }}: "
+        "{{ with $labels.probe }}probe {{ . }} is no longer asked{{ else }}objectives are no longer judged{{ end }}"
+    ),
+    "description": (
+        "{{ $labels.instance }} answers, and does not do its work: no attempt of the probe has ended for three "
+        "intervals, or no objective was evaluated for five minutes. Its log says what hangs; "
+        "outrider_probe_stuck_tasks_total and outrider_task_restarts_total count what had to be abandoned."
+    ),
+}
 
 _UNKNOWN = "sum by (service, slo) (increase(outrider_slo_unknown_events_total[30m]))"
 _BLIND = f"""

@@ -6,8 +6,8 @@ ROUTE = """\
 # your receivers' names into it.
 route:
   receiver: tickets
-  # One notification per objective. All replicas say the same, so there is nothing else to tell apart.
-  group_by: [alertname, service, slo]
+  # One notification per objective, probe or destination. All replicas say the same: nothing else tells them apart.
+  group_by: [alertname, service, slo, probe, destination]
   group_wait: 10s
   group_interval: 5m
   repeat_interval: 4h

@@ -128,6 +128,7 @@ def _agents() -> Test:
         'outrider_info{job="outrider",instance="b",service="checkout"}': "1x60 stale",
         'outrider_info{job="outrider",instance="c",service="gone"}': "1x60 stale",
         'outrider_probe_state{job="outrider",instance="a",probe="db",state="stale"}': "0x30 1x90",
+        'outrider_slo_last_evaluation_timestamp_seconds{job="outrider",instance="b"}': "0+30x20 600x99",
         f'outrider_slo_unknown_events_total{{{_OF},instance="a"}}': _counter((1, 120)),
         f'outrider_slo_events_total{{{_OF},instance="a"}}': _counter((0, 120)),
     }
@@ -138,6 +139,7 @@ def _agents() -> Test:
         ("40m", _firing("OutriderAgentMissing", 'service="gone"'), True),
         ("15m", _firing("OutriderAgentStale"), False),
         ("25m", _firing("OutriderAgentStale", 'service="checkout",probe="db"'), True),
+        ("25m", _firing("OutriderAgentStale", 'service="checkout",instance="b"'), True),
         ("50m", _firing("OutriderBlind", _OF), True),
     ]
     return _test("Outrider itself: missing, stuck, blind", list(series.items()), wanted)

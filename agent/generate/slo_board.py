@@ -95,6 +95,24 @@ _BURN = Row(
             width=12,
             empty="No objectives",
         ),
+        Panel(
+            "Time to exhaustion",
+            "How long what is left of the budget lasts at the last hour's burn rate, on the replica where it lasts "
+            "least. Hours: somebody should look now. A lower bound: old failures give budget back.",
+            (Query(f"min by (service, slo) (outrider_slo_time_to_exhaustion_seconds{_WHICH}) < Inf", "{{slo}}"),),
+            unit="s",
+            width=12,
+            empty="Nothing burns",
+        ),
+        Panel(
+            "Coverage",
+            "Share of each window of which something is known, on the replica that knows least. Low for a while "
+            "after a start without a state folder; later: attempts are inconclusive, or the agent does not run.",
+            (Query(f"min by (service, slo, window) (outrider_slo_coverage_ratio{_WHICH})", "{{slo}} {{window}}"),),
+            unit="percentunit",
+            width=12,
+            empty="No objectives",
+        ),
     ),
 )
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from agent.outbox.dead import DeadLetter, DeadLetters
+from agent.outbox.missed import missed
 from agent.outbox.store import Box, Entry, Kind, Leases, Queue
 from config.net.retry import MAX_RETRY_AFTER, Backoff
 from config.net.text import clean
@@ -45,6 +47,7 @@ class Channel:
         *,
         letters: "Letters | None" = None,
         standing: Callable[[str, str], None] = lambda _name, _reason: None,
+        dead: DeadLetters | None = None,
         backoff: Backoff | None = None,
         chance: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.time,
@@ -52,7 +55,8 @@ class Channel:
     ) -> None:
         """`letters` keeps what waits over a restart; `clock` is Unix time.
 
-        `standing` is told the reason of each refusal for good, and "" whenever something was taken.
+        `standing` is told the reason of each refusal for good, and "" whenever something was taken. `dead` keeps what
+        is given up.
         """
         self.name = name
         self.notifier = notifier
@@ -63,6 +67,8 @@ class Channel:
         self._backoff = backoff or Backoff()
         self._chance, self._clock = chance, clock
         self._attempt_seconds = attempt_seconds
+        self._dead = DeadLetters() if dead is None else dead
+        self._tries: Counter[str] = Counter()  # by the key of what waits to be said once
         self._failures = 0  # in a row
         self._last = Sent.SENT
         self._news = asyncio.Event()
@@ -86,8 +92,9 @@ class Channel:
 
     def put(self, alert: Alert) -> None:
         """Accept one alert."""
-        if not self.box.put(alert, self._clock()):
+        if oldest := self.box.put(alert, self._clock()):
             self.counts[Sent.DROPPED] += 1
+            self._lost(oldest, Sent.DROPPED, f"{self.box.waiting} newer ones waited too")
             _log.warning("receiver %s: too many alerts wait; the oldest was dropped", self.name)
         self._look()
 
@@ -120,9 +127,20 @@ class Channel:
         return 0.0 if since is None else max(0.0, self._clock() - since)
 
     def _expire(self) -> None:
-        if self.notifier.max_age is not None and (old := self.box.expire(self._clock() - self.notifier.max_age)):
-            self.counts[Sent.EXPIRED] += old
-            self._look()
+        age = self.notifier.max_age
+        if age is None or not (old := self.box.expire(self._clock() - age)):
+            return
+        for entry in old:
+            if self.notifier.send_missed:
+                self.box.put(missed(entry.alert), entry.since)  # an end with nothing waiting: it does not expire again
+                continue
+            self.counts[Sent.EXPIRED] += 1
+            self._lost(entry.alert, Sent.EXPIRED, f"it was over for more than {age:g} s before it could be said")
+        self._look()
+
+    def _lost(self, alert: Alert, outcome: Sent, why: str, attempts: int = 0) -> None:
+        attempts += self._tries.pop(alert.key, 0)
+        self._dead.add(DeadLetter(self.name, alert, outcome.value, clean(why), attempts, self._clock()))
 
     def _look(self) -> None:
         """Keep what changed, and tell those who wait for news, or for the end of it."""
@@ -150,6 +168,8 @@ class Channel:
         except Permanent as error:
             if self._last is not Sent.REFUSED or not self.notifier.lease:  # a lease is said again and again
                 _log.warning("receiver %s refused an alert for good: %s", self.name, clean(str(error)))
+            for alert in alerts:
+                self._lost(alert, Sent.REFUSED, str(error), attempts=1)
             self._settle(alerts, Sent.REFUSED)
             self._standing(self.name, error.reason)
             return None
@@ -166,6 +186,7 @@ class Channel:
             return self._later(alerts, f"the notifier broke: {type(error).__name__}: {error}", None, error)
         if self._last is not Sent.SENT:
             _log.info("receiver %s takes alerts again", self.name)
+        self._dead.taken(self.name, alerts)
         self._settle(alerts, Sent.SENT)
         self._standing(self.name, "")
         return None
@@ -173,10 +194,14 @@ class Channel:
     def _settle(self, alerts: Sequence[Alert], outcome: Sent) -> None:
         self.counts[outcome] += 1
         self.box.said(alerts)
+        for alert in alerts:
+            self._tries.pop(alert.key, None)
         self._failures, self._last = 0, outcome
 
     def _later(self, alerts: Sequence[Alert], why: str, after: float | None, broke: Exception | None = None) -> float:
         self.counts[Sent.RETRIED] += 1
+        if not self.notifier.lease:
+            self._tries.update(alert.key for alert in alerts)
         self._failures, self._last = self._failures + 1, Sent.RETRIED
         if self._failures == 1:
             _log.warning("receiver %s: %s; trying on", self.name, clean(why), exc_info=broke)

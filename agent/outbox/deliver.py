@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agent.alerting.engine import Notice
 from agent.outbox.broken import broken, mended
 from agent.outbox.channel import Channel, Sent
+from agent.outbox.dead import DeadLetters
 from agent.outbox.store import Entry, Kind
 from exporters.base import Alert, Notifier, Sample
 
@@ -37,8 +38,9 @@ class Outbox:
         """
         self._letters, self._labels, self._clock = letters, labels, clock
         self._broken: dict[str, Alert] = dict(before._broken) if before else {}  # noqa: SLF001 - our own kind
+        self.dead: DeadLetters = before.dead if before else DeadLetters()
         self.channels = {
-            name: Channel(name, notifier, letters=letters, standing=self._standing, clock=clock)
+            name: Channel(name, notifier, letters=letters, standing=self._standing, dead=self.dead, clock=clock)
             for name, notifier in receivers.items()
         }
         if letters:
@@ -72,6 +74,11 @@ class Outbox:
     def waits(self, key: str) -> bool:
         """Whether what is to be said of this alert has not reached every receiver that one replica tells for all."""
         return any(channel.box.holds(key) for name, channel in self.channels.items() if self.spoken(name))
+
+    @property
+    def oldest(self) -> float:
+        """Seconds that the alert has waited, for whatever receiver, that has waited longest; 0 when none does."""
+        return max((channel.oldest for channel in self.channels.values()), default=0.0)
 
     async def run(self) -> None:
         """Deliver, for ever."""

@@ -31,7 +31,10 @@ class Receivers(Protocol):
 
 @dataclass(slots=True)
 class _Case:
-    """What this replica knows of one alert. `said`: by this one; `known`: the receivers have heard that it fires."""
+    """What this replica knows of one alert. `said`: by this one; `known`: the receivers have heard that it fires.
+
+    `started`: the start that they were told, Unix time, where this one knows it.
+    """
 
     word: Word
     began: float  # of the present episode
@@ -39,6 +42,7 @@ class _Case:
     notice: Notice | None = None
     said: bool = False
     known: bool = False
+    started: float | None = None
 
 
 class Speaker:
@@ -66,13 +70,16 @@ class Speaker:
             if direct or not spoken:
                 posted.append(replace(notice, receivers=direct))
             if spoken:
-                self._hear(replace(notice, receivers=spoken), now)
+                posted += self._hear(replace(notice, receivers=spoken), now)
         return posted + list(self._due(now))
 
     def told(self, now: float) -> Mapping[str, Told]:
         """For the others: what is known of each alert here, and for how many seconds."""
-        words = ((key, case, self._word(key, case)) for key, case in self._cases.items())
-        return {key: Told(word, now - (case.began if word in _BURNING else case.since)) for key, case, word in words}
+        return {key: self._told(self._word(key, case), case, now) for key, case in self._cases.items()}
+
+    def _told(self, word: Word, case: _Case, now: float) -> Told:
+        heard = word in {Word.ANNOUNCED, Word.ENDING}
+        return Told(word, now - (case.began if word in _BURNING else case.since), case.started if heard else None)
 
     def _word(self, key: str, case: _Case) -> Word:
         """A word that still waits in the outbox has not been heard by anybody: others must not rely on it."""
@@ -81,16 +88,26 @@ class Speaker:
             return Word.ANNOUNCED if heard else Word.FIRING
         return Word.ENDING if case.word is Word.RESOLVED and self._outbox().waits(key) else case.word
 
-    def _hear(self, notice: Notice, now: float) -> None:
+    def _hear(self, notice: Notice, now: float) -> Iterator[Notice]:
         key, case = notice.alert.key, self._cases.get(notice.alert.key)
-        if notice.alert.firing:
+        if notice.alert.firing and case and case.word is Word.FIRING:
+            yield from self._joined(key, case, notice, now)
+        elif notice.alert.firing:
             self._cases[key] = _Case(Word.FIRING, now, now, notice)
         elif case is None or case.known or self._announced(key, case, now):
             # Unknown here means that it began before this process did: then somebody may have been told.
-            began = case.began if case else now
-            self._cases[key] = _Case(Word.ENDING, began, now, notice, known=True)
+            began, started = (case.began, case.started) if case else (now, None)
+            self._cases[key] = _Case(Word.ENDING, began, now, notice, known=True, started=started)
         else:
             del self._cases[key]  # it ended before anybody was told
+
+    def _joined(self, key: str, case: _Case, notice: Notice, now: float) -> Iterator[Notice]:
+        """Receivers that a change of the file brought while it fires: the first of those that see it tells them."""
+        if case.notice is not None:
+            receivers = tuple(dict.fromkeys((*case.notice.receivers, *notice.receivers)))
+            case.notice = replace(case.notice, receivers=receivers)
+        elif not self._earlier(key, _BURNING, now):
+            yield _as_announced(notice, case.started)
 
     def _due(self, now: float) -> Iterator[Notice]:
         for key, case in list(self._cases.items()):
@@ -104,26 +121,40 @@ class Speaker:
 
     def _fires(self, key: str, case: _Case, now: float) -> Iterator[Notice]:
         if self._announced(key, case, now):
-            case.known, case.notice = True, None
+            case.known, case.notice, case.started = True, None, self._started(key, now)
         elif now - case.since >= self._wait(key, _BURNING, now) and case.notice:
             notice, case.notice = case.notice, None
             case.said = case.known = True
+            case.started = notice.alert.started_at
             yield notice
 
     def _ended(self, key: str, case: _Case, now: float) -> Iterator[Notice]:
-        heard = list(self._heard(key, now))
-        if any(told.word in _BURNING for _, told in heard):
+        if case.started is None:
+            case.started = self._started(key, now)
+        resolved = (view.heard - told.age for view, told in self._heard(key, now) if told.word is Word.RESOLVED)
+        said_at = max(resolved, default=float("-inf"))
+        if said_at >= case.began:
+            # Said on to those that do not hear the one who told the receivers: each look is at some of many only.
+            case.word, case.since, case.notice = Word.RESOLVED, said_at, None
+        elif self._burns(key, now):
             case.since = now  # the last one to recover says it
-        elif any(told.word is Word.RESOLVED and view.heard - told.age >= case.began for view, told in heard):
-            del self._cases[key]
         elif now - case.since >= self._wait(key, {Word.ENDING}, now) and case.notice:
             notice, case.notice = case.notice, None
             case.word, case.since = Word.RESOLVED, now
-            yield notice
+            yield _as_announced(notice, case.started)
 
     def _announced(self, key: str, case: _Case, now: float) -> bool:
         """Whether another replica says that the receivers were told: of a fault that goes on, so no time matters."""
         return any(told.word is Word.ANNOUNCED for _, told in self._heard(key, now))
+
+    def _burns(self, key: str, now: float) -> bool:
+        """Whether any replica said that it fires, the last time that it was heard at all."""
+        said = (view.alerts.get(key) for view in self._fleet.members(now))
+        return any(told is not None and told.word in _BURNING for told in said)
+
+    def _started(self, key: str, now: float) -> float | None:
+        """The start that the receivers were told, as far as another replica knows it."""
+        return next((told.started for _, told in self._heard(key, now) if told.started is not None), None)
 
     def _heard(self, key: str, now: float) -> Iterator[tuple[PeerView, Told]]:
         for view in self._fleet.fresh(now):
@@ -134,10 +165,28 @@ class Speaker:
         """Seconds from the news to our turn.
 
         The first of all goes at once. Everybody else first waits until the others can have been heard, and then for
-        those before it that have the same to say: one that is the only one to see it waits for nobody.
+        those before it that have the same to say: one that is the only one to see it waits for nobody. Of a large fleet
+        each look is at some only: then news comes by way of others, and takes twice as long.
         """
-        fresh, own = self._fleet.fresh(now), self._fleet.identity
-        if not before(own, (view.identity for view in fresh), key):
+        fresh, members, own = self._fleet.fresh(now), self._fleet.members(now), self._fleet.identity
+        if not before(own, (view.identity for view in members), key):
             return 0.0
-        same = (view.identity for view in fresh if key in view.alerts and view.alerts[key].word in words)
-        return FRESH_REFRESHES * (self._fleet.refresh or 0.0) + STAGGER * before(own, same, key)
+        rounds = FRESH_REFRESHES * (2 if len(members) > len(fresh) else 1)
+        return rounds * (self._fleet.refresh or 0.0) + STAGGER * self._earlier(key, words, now)
+
+    def _earlier(self, key: str, words: frozenset[Word] | set[Word], now: float) -> int:
+        """How many stand before this one that have the same to say."""
+        same = (view.identity for view, told in self._heard(key, now) if told.word in words)
+        return before(self._fleet.identity, same, key)
+
+
+def _as_announced(notice: Notice, started: float | None) -> Notice:
+    """The episode that the receivers heard of, also where this replica saw it begin at another moment.
+
+    The clock that told its start may be another replica's: nothing ends before it began.
+    """
+    if started is None:
+        return notice
+    ended = notice.alert.resolved_at
+    over = None if ended is None else max(started, ended)
+    return replace(notice, alert=replace(notice.alert, started_at=started, resolved_at=over))

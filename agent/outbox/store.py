@@ -47,8 +47,8 @@ class Box(Protocol):
     def holds(self, key: str) -> bool:
         """Whether something about this alert waits, or is said again and again."""
 
-    def put(self, alert: Alert, now: float = 0.0) -> bool:
-        """Accept one; False when an older one had to be dropped for it."""
+    def put(self, alert: Alert, now: float = 0.0) -> Alert | None:
+        """Accept one; returns the older one that had to be dropped for it, if one had to."""
 
     def take(self) -> Sequence[Alert]:
         """What to say next; empty when there is nothing."""
@@ -59,8 +59,8 @@ class Box(Protocol):
     def later(self, alerts: Sequence[Alert]) -> None:
         """These were not taken this time."""
 
-    def expire(self, before: float) -> int:
-        """Drop what ended before that time and was never announced; returns how many."""
+    def expire(self, before: float) -> Sequence[Entry]:
+        """Drop what ended before that time and was never announced; returns it."""
 
     def restore(self, entries: Iterable[Entry]) -> None:
         """Go on with what an earlier process kept; the box is empty until now."""
@@ -77,15 +77,15 @@ class _Entries:
         self._capacity = capacity
         self._changed: set[str] = set()
 
-    def set(self, entry: Entry) -> bool:
-        """Put it in its place, or at the end; False when the oldest had to go."""
-        key = entry.alert.key
-        full = key not in self.by_key and len(self.by_key) >= self._capacity
-        if full:
-            self.pop(next(iter(self.by_key)))
+    def set(self, entry: Entry) -> Alert | None:
+        """Put it in its place, or at the end; returns the oldest where that had to go."""
+        key, oldest = entry.alert.key, None
+        if key not in self.by_key and len(self.by_key) >= self._capacity:
+            oldest = next(iter(self.by_key.values())).alert
+            self.pop(oldest.key)
         self.by_key[key] = entry
         self._changed.add(key)
-        return not full
+        return oldest
 
     def pop(self, key: str) -> None:
         """Forget one."""
@@ -132,8 +132,8 @@ class Queue:
         """Since when the one waits that has waited longest; None when none does."""
         return min((entry.since for entry in self._entries.by_key.values()), default=None)
 
-    def put(self, alert: Alert, now: float = 0.0) -> bool:
-        """Accept one; False when the oldest had to be dropped for it."""
+    def put(self, alert: Alert, now: float = 0.0) -> Alert | None:
+        """Accept one; returns the oldest where that had to be dropped for it."""
         waits = self._entries.by_key.get(alert.key)
         # An end with nothing waiting is the end of what was announced.
         entry = replace(waits, alert=alert) if waits else Entry(alert, now, heard=not alert.firing)
@@ -158,16 +158,16 @@ class Queue:
             if current is not None:
                 self._entries.by_key[alert.key] = current
 
-    def expire(self, before: float) -> int:
+    def expire(self, before: float) -> Sequence[Entry]:
         """What fires is still true, and what was announced must end: only what is over and was never heard of goes."""
         old = [
-            key
-            for key, entry in self._entries.by_key.items()
+            entry
+            for entry in self._entries.by_key.values()
             if not entry.heard and entry.alert.resolved_at is not None and entry.alert.resolved_at < before
         ]
-        for key in old:
-            self._entries.pop(key)
-        return len(old)
+        for entry in old:
+            self._entries.pop(entry.alert.key)
+        return old
 
 
 class Leases:
@@ -188,11 +188,11 @@ class Leases:
         """Since when the one fires unsaid that has waited longest; None when all were said."""
         return min((entry.since for entry in self._entries.by_key.values() if not entry.said), default=None)
 
-    def put(self, alert: Alert, now: float = 0.0) -> bool:
-        """Begin or end one lease; False when the oldest had to be dropped for it."""
+    def put(self, alert: Alert, now: float = 0.0) -> Alert | None:
+        """Begin or end one lease; returns the oldest where that had to be dropped for it."""
         if not alert.firing:
             self._entries.pop(alert.key)
-            return True
+            return None
         return self._entries.set(Entry(alert, now))
 
     def take(self) -> Sequence[Alert]:
@@ -209,7 +209,7 @@ class Leases:
     def later(self, alerts: Sequence[Alert]) -> None:
         """Nothing to do: everything is said at every turn."""
 
-    def expire(self, before: float) -> int:
+    def expire(self, before: float) -> Sequence[Entry]:
         """What ended is not there any more."""
         del before
-        return 0
+        return ()

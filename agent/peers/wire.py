@@ -1,6 +1,7 @@
 """What one replica tells the others: the document of `/peerz`, and of the value in Redis. Pure.
 
-It carries ages of attempts, never clock times, because the clocks of two machines differ.
+It carries ages of attempts, never clock times, because the clocks of two machines differ. The one exception is not
+reckoned with: the start of an alert, as the receivers heard it.
 """
 
 import math
@@ -18,9 +19,11 @@ PROBES = 200  #: at most so many in a document
 ALERTS = 200  #: at most so many; the others are told by every replica for itself
 ATTEMPTS = 8  #: of each probe, the newest
 OLDEST = 86400.0  #: seconds; an attempt older than a day tells nothing
+LATEST = 2.0**33  #: Unix time; what began after the year 2242 did not
 
 _Age = Annotated[float, msgspec.Meta(ge=0, le=OLDEST)]
 _Key = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+_Start = Annotated[float, msgspec.Meta(ge=0, le=LATEST)]
 _Attempts = Annotated[tuple[tuple[_Age, bool], ...], msgspec.Meta(max_length=ATTEMPTS)]
 
 
@@ -32,6 +35,7 @@ class _Document(msgspec.Struct, frozen=True):
     wants_out: bool = False
     probes: Annotated[dict[str, _Attempts], msgspec.Meta(max_length=PROBES)] = {}
     alerts: Annotated[dict[_Key, tuple[str, _Age]], msgspec.Meta(max_length=ALERTS)] = {}
+    started: Annotated[dict[_Key, _Start], msgspec.Meta(max_length=ALERTS)] = {}
 
 
 _WORDS = frozenset(Word)
@@ -47,8 +51,16 @@ def document(
 ) -> dict[str, Any]:
     """What this replica says at `now`, the monotonic clock that `attempts` are timed with; ready for JSON."""
     told = {name: _aged(seen, now) for name, seen in islice(attempts.items(), PROBES)}
-    said = {key: (each.word.value, min(each.age, OLDEST)) for key, each in islice((alerts or {}).items(), ALERTS)}
-    return {"version": VERSION, "identity": identity, "wants_out": wants_out, "probes": told, "alerts": said}
+    known = dict(islice((alerts or {}).items(), ALERTS))
+    return {
+        "version": VERSION,
+        "identity": identity,
+        "wants_out": wants_out,
+        "probes": told,
+        "alerts": {key: (each.word.value, min(each.age, OLDEST)) for key, each in known.items()},
+        # Beside `alerts` and not in it: replicas of an earlier version pass over a key, and refuse a third part.
+        "started": {key: each.started for key, each in known.items() if each.started is not None},
+    }
 
 
 def read(body: bytes, asked_at: float) -> PeerView:
@@ -63,7 +75,11 @@ def read(body: bytes, asked_at: float) -> PeerView:
     except RecursionError:
         raise ValueError("the document is nested too deeply") from None
     attempts = {name: _timed(seen, asked_at) for name, seen in found.probes.items()}
-    alerts = {key: Told(Word(word), age) for key, (word, age) in found.alerts.items() if word in _WORDS}
+    alerts = {
+        key: Told(Word(word), age, found.started.get(key))
+        for key, (word, age) in found.alerts.items()
+        if word in _WORDS
+    }
     return PeerView(found.identity, asked_at, found.wants_out, attempts, alerts)
 
 

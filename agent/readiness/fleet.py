@@ -26,10 +26,15 @@ class Word(StrEnum):
 
 
 class Told(NamedTuple):
-    """What another replica said of one alert, and for how many seconds that had been so."""
+    """What another replica said of one alert, and for how many seconds that had been so.
+
+    `started`: the Unix time that the receivers were told as its start; None where that is not known. No clock is
+    compared with it: it is said again as it was said.
+    """
 
     word: Word
     age: float
+    started: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

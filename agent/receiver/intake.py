@@ -35,6 +35,9 @@ class Walk(Protocol):
     def commit(self, now: float) -> None:
         """The body was valid: what was seen counts."""
 
+    def taken(self, now: float) -> None:
+        """It is owed to every destination."""
+
 
 class Processing(Protocol):
     """What is done with a body on its way: invalid spans out, resources completed, secrets out, traces sampled."""
@@ -84,6 +87,8 @@ class Intake:
         except Refused:
             self._remember(body)
             raise
+        if walk:
+            walk.taken(self._clock())
         return Taken(len(found.invalid), found.why) if found.invalid else Taken()
 
     def _seen(self, body: bytes) -> bool:

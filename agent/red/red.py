@@ -4,10 +4,13 @@ from collections.abc import Iterable
 
 from agent.red.databases import Databases
 from agent.red.exceptions import Exceptions
+from agent.red.failing import FailingTraces
 from agent.red.group import Group
-from agent.red.offers import offers
+from agent.red.offers import failing, offers
+from agent.red.release import Release, Releases
 from agent.red.requests import Requests
 from agent.red.settings import Settings
+from agent.red.timings import SECOND
 from agent.red.walk import Asked, Known, Walk
 from exporters.base import Histogram, Sample
 from exporters.contract import Metric
@@ -23,6 +26,8 @@ class Red:
         self._requests = Requests(settings)
         self._databases = Databases()
         self._exceptions = Exceptions()
+        self._failing = FailingTraces()
+        self._releases = Releases()
         self._known = Known()
         self._left_out = {LATE: 0, TIME_INVALID: 0}
 
@@ -30,13 +35,14 @@ class Red:
         """Go on with these. Counts stay; durations begin anew when an objective's threshold came or went."""
         self._settings = settings
         self._requests.configure(settings)
+        self._failing.keep(each.name for each in settings.objectives)
 
     def walk(self, now: float) -> Walk:
         """For one more body, which arrived at `now` (Unix seconds)."""
         settings, requests = self._settings, self._requests
         late = max(0.0, now - settings.late)
-        asked = Asked(requests.timings, requests.named, requests.kinds, settings.kept, late)
-        return Walk(asked, self._known, self._count)
+        asked = Asked(requests.timings, requests.named, requests.kinds, settings.kept, late, settings.service)
+        return Walk(asked, self._known, self._count, self._taken)
 
     def groups(self) -> list[Group]:
         """Exceptions, newest first."""
@@ -46,12 +52,27 @@ class Red:
         """Exceptions of types that were not seen before that moment (Unix seconds)."""
         return self._exceptions.new_since(moment)
 
+    def release(self) -> Release | None:
+        """The version of the service that is there now; None where no span told one."""
+        return self._releases.newest
+
+    def traces(self, objective: str, now: float) -> list[str]:
+        """Ids of traces with a request that was bad for this objective lately, the best first. `now`: Unix time."""
+        return self._failing.best(objective, now)
+
     def samples(self) -> Iterable[tuple[str | Metric, Iterable[Sample | Histogram]]]:
         """Everything, as of now."""
         yield from self._requests.samples()
         yield "outrider_span_exceptions_total", self._exceptions.samples()
         yield "outrider_span_left_out_total", [Sample((reason,), count) for reason, count in self._left_out.items()]
         yield from self._databases.samples()
+
+    def _taken(self, walk: Walk, now: float) -> None:
+        """A body that was counted is on its way."""
+        delivered = self._settings.delivery()
+        for objective in walk.missed:
+            marks = failing(objective, walk.durations, walk.asked.late * SECOND)
+            self._failing.add(objective.name, marks, now, delivered)
 
     def _count(self, walk: Walk, now: float) -> None:
         """A body turned out to be valid."""
@@ -63,8 +84,12 @@ class Red:
             for key, durations in walk.durations.items():
                 requests.add_durations(key, durations)
                 self._left_out[LATE] += durations.late.total() if durations.late else 0
-            for name, good, bad in offers(settings.objectives, walk.durations):
-                settings.offer(name, good, bad, now)
+            for objective, good, bad in offers(settings.objectives, walk.durations):
+                settings.offer(objective.name, good, bad, now)
+                if bad:
+                    walk.missed.append(objective)
+        if walk.version:
+            self._releases.see(walk.version, now)
         self._databases.add(walk.calls)
         self._left_out[TIME_INVALID] += walk.untimed
         for (type_, route, service), told in walk.thrown.groups.items():

@@ -10,7 +10,7 @@ RequestKey = tuple[str, str, str]  #: service, kind, route
 
 
 class Mark(NamedTuple):
-    """The newest sampled span of a bucket; times in nanoseconds."""
+    """The newest sampled span of a bucket, or of those of a bucket that failed; times in nanoseconds."""
 
     trace_id: bytes
     span_id: bytes
@@ -33,7 +33,7 @@ class Durations:
         self.counts = [0] * (2 * self.failed)
         self.late: Counter[int] | None = None
         self.total = 0
-        self.newest: dict[int, Any] = {}  #: sampled spans by bucket, while their piece is seen
+        self.newest: dict[int, Any] = {}  #: sampled spans by place in `counts`, while their piece is seen
         self.marks: dict[int, Mark] = {}  #: what is kept of those
 
     def count_late(self, place: int) -> None:

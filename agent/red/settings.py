@@ -11,6 +11,10 @@ def _nobody(*_: object) -> None:
     """Who listens where nobody does."""
 
 
+def _later() -> Callable[[], bool]:
+    return lambda: False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """All of it may change on a reload."""
@@ -26,4 +30,6 @@ class Settings:
     offer: Callable[[str, int, int, float], None] = _nobody
     clean: Callable[[str], str] = str  #: takes secrets out of an exception's message
     exceptions: Callable[[Group], None] = _nobody  #: a group that just grew
+    #: Called when something bad arrived; what it returns says later whether an upstream has all that came until then.
+    delivery: Callable[[], Callable[[], bool]] = _later
     tell: Callable[[str], None] = _nobody  #: a sentence for the log

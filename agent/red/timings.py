@@ -45,7 +45,7 @@ class Timing:
         self.total += durations.total
         for bucket, mark in durations.marks.items():
             known = self.marks.get(bucket)
-            if known is None or known.end <= mark.end:
+            if bucket < durations.untold and (known is None or known.end <= mark.end):
                 self.marks[bucket] = mark
 
     def histogram(self, labels: tuple[str, ...]) -> Histogram:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from agent.red.attributes import find
+from agent.red.attributes import Spot
 from agent.red.caps import OTHER
 from agent.red.databases import BOUNDS, Peer, Sources
 from agent.red.giant import Giant
+from agent.red.objective import SpanObjective
 from agent.red.routes import Routes
 from agent.red.rows import NOTHING, Durations, Lane, RequestKey, Row
 from agent.red.statuses import ERROR, UNSET, Heeds
@@ -30,6 +31,8 @@ _SCOPES = 100  # of one body; the rest share one
 _ROUTES = 1000  # of one body; the rest are `_other`
 _PEERS = 100  # of one body; the rest are `_other`
 
+Tell = Callable[["Walk", float], None]  #: what becomes of a walk, and when (Unix time)
+
 
 class Known:
     """What walks learn from each other: it makes them fast, and counts nothing."""
@@ -38,6 +41,7 @@ class Known:
         self.routes = Routes()
         self.sources = Sources()
         self.heeds = Heeds()
+        self.service, self.version = Spot("service.name"), Spot("service.version")
 
 
 class Asked(NamedTuple):
@@ -48,6 +52,7 @@ class Asked(NamedTuple):
     kinds: frozenset[str]
     kept: Callable[[bytes, str], bool] | None
     late: float  #: Unix time; spans that ended before it are late
+    service: str = ""  #: whose version is read
 
 
 class Walk:
@@ -56,15 +61,17 @@ class Walk:
     A request whose times cannot be (none, an end before the start, more than a day) counts by its status alone.
     """
 
-    def __init__(self, asked: Asked, known: Known, count: Callable[["Walk", float], None]) -> None:
+    def __init__(self, asked: Asked, known: Known, count: Tell, taken: Tell) -> None:
         self.asked = asked
         self.requests: dict[RequestKey, Row] = {}
         self.durations: dict[RequestKey, Durations] = {}
         self.calls: dict[Peer, Row] = {}
         self.thrown = Thrown()
         self.untimed = 0
+        self.version = ""  #: of the file's own service
+        self.missed: list[SpanObjective] = []  #: those for which something was bad, once it was counted
         self._known = known
-        self._count = count
+        self._count, self._taken = count, taken
         self._late = int(asked.late * SECOND)
         self._lanes: dict[tuple[str, str], Mapping[int, Lane]] = {}
         self._service = _UNKNOWN
@@ -93,6 +100,11 @@ class Walk:
         self._close()
         self._count(self, now)
 
+    def taken(self, now: float) -> None:
+        """The body is owed to its destinations now."""
+        if self.missed:
+            self._taken(self, now)
+
     def _close(self) -> None:
         """A span that came in pieces is whole now."""
         span = self._giant.take()
@@ -108,11 +120,11 @@ class Walk:
         if level is Level.REQUEST:
             for resource in message.resource_spans:
                 if scopes := resource.scope_spans:
-                    self._service = _service(resource)
+                    self._resource(resource)
                     yield from self._scoped(scopes)
         elif level is Level.RESOURCE_SPANS:
             if first or message.HasField("resource"):
-                self._service = _service(message)
+                self._resource(message)
             yield from self._scoped(message.scope_spans)
         elif level is Level.SCOPE_SPANS:
             if first or message.HasField("scope"):
@@ -124,6 +136,15 @@ class Walk:
             if spans := scope.spans:
                 self._scope = scope.scope.name
                 yield spans
+
+    def _resource(self, resource_spans: Any) -> None:
+        """Whose spans come next. The version is read of the file's own service alone."""
+        attributes = resource_spans.resource.attributes
+        name = self._known.service.read(attributes)
+        self._service = name if name and isinstance(name, str) else _UNKNOWN
+        if self._service == self.asked.service:
+            version = self._known.version.read(attributes)
+            self.version = version if isinstance(version, str) else self.version
 
     def _spans(self, spans: Iterable[Any]) -> None:  # noqa: C901, PLR0912 - a call costs more than a branch here
         """The hot path: each line is paid for by every span of the service."""
@@ -159,6 +180,8 @@ class Walk:
                     status = ERROR if heed.hidden(span.attributes) else UNSET
                     skip = heed.skip
             if status == ERROR:
+                if durations.newest.get(place) is span:
+                    durations.newest[place + durations.failed] = span
                 place += durations.failed
                 row.errors += 1
             else:
@@ -237,9 +260,3 @@ class Walk:
                 peer = OTHER, OTHER
             row = self.calls.setdefault(peer, Row("", Durations(BOUNDS)))
         return row, always
-
-
-def _service(resource_spans: Any) -> str:
-    """Of a ResourceSpans."""
-    name = find(resource_spans.resource.attributes, "service.name")
-    return name if name and isinstance(name, str) else _UNKNOWN

@@ -33,6 +33,7 @@ RETRIES = (
     *("429", "502", "503", "504"),
     *("auth", "connect", "disconnect", "dns", "protocol", "timeout", "tls", "unavailable"),
 )
+_WANTED = frozenset({"removed", "sampled", "shutdown"})  # drops that somebody asked for
 OUTCOMES = ("accepted", "delivered", "rejected", "dropped")  #: of what is passed through
 
 #: What is counted of each signal, in words.
@@ -73,6 +74,11 @@ class Account:
                 case _:
                     count(self.dropped, reason, number)
 
+    @property
+    def lost(self) -> int:
+        """Items that were rejected or given up, but for those that sampling left out."""
+        return self.rejected.total() + self.dropped.total() - self.dropped["sampled"]
+
     def balanced(self) -> bool:
         """Whether every accepted item is accounted for. Never False: a test's question, and a bug report's."""
         return self.accepted == self.delivered + self.rejected.total() + self.dropped.total() + self.queue.items
@@ -111,6 +117,18 @@ class Ledger:
     def refused(self) -> Counter[str]:
         """Spans, by reason."""
         return self.incoming[Signal.TRACES].refused
+
+    def losses(self) -> dict[str, Counter[str]]:
+        """What each destination refused, or what was given up for it against anyone's will, by reason; all signals.
+
+        `auth` counts also attempts that are made again: somebody must look at the credentials.
+        """
+        found: dict[str, Counter[str]] = {}
+        for key, account in self.lanes.items():
+            dropped = {reason: number for reason, number in account.dropped.items() if reason not in _WANTED}
+            auth = {"auth": account.retries["auth"]}
+            found.setdefault(key.dest, Counter()).update(account.rejected + Counter(dropped) + Counter(auth))
+        return found
 
     def samples(self, signals: Collection[Signal] = (Signal.TRACES,)) -> Iterable[tuple[str, Iterable[Sample]]]:
         """The outrider_otlp_* metrics, each there from the start; `signals` are those that are carried."""

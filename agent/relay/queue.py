@@ -88,6 +88,11 @@ class Queue:
             return 0.0
         return max(0.0, self._wall() - at)
 
+    def owes(self, until: int) -> bool:
+        """Whether an entry up to this number may still wait: of what lies unread nobody knows the numbers."""
+        oldest = min(next(iter(place), until + 1) for place in (self._live, self._ahead))
+        return bool(self._unread) or oldest <= until
+
     # -- in ------------------------------------------------------------------------------------------------------------
 
     def put(self, entry: Entry) -> None:

@@ -201,6 +201,17 @@ class Relay:
             self.ledger.lanes[key].book(deltas)
             self.store.settle(key, (), deltas)
 
+    def delivery(self) -> Callable[[], bool]:
+        """A question for later: has a destination all the spans that were taken until now?
+
+        Rather no than a wrong yes: where anything was rejected or given up meanwhile, nobody can tell.
+        """
+        until, lost = self.store.next_seq - 1, {dest: each.lost for dest, each in self.ledger.accounts.items()}
+        return lambda: any(
+            lost.get(dest) == account.lost and not account.queue.owes(until)
+            for dest, account in self.ledger.accounts.items()
+        )
+
     # -- while it runs -------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:

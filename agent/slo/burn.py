@@ -25,6 +25,12 @@ class Counts(NamedTuple):
         """The share that was bad; 0 where nothing happened."""
         return Fraction(self.bad * self.watched, self.total * self.whole) if self.total else Fraction(0)
 
+    @property
+    def coverage(self) -> Fraction:
+        """The share of the window of which something is known; of events, that was watched."""
+        known = Fraction(self.known, self.total) if self.total else 1
+        return Fraction(self.watched, self.whole) * known
+
     def above(self, threshold: Fraction) -> bool:
         """Whether the share that was bad is strictly above the threshold; exactly on budget is within budget."""
         return fires(self.bad * self.watched, self.total * self.whole, threshold)

@@ -1,5 +1,6 @@
 """All objectives of one agent: attempts and requests in; burn rates, budgets and alert conditions out."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -8,10 +9,11 @@ from typing import NamedTuple, Self
 from agent.events import Observation
 from agent.slo import budget, burn
 from agent.slo.burn import Counts
+from agent.slo.counters import Counters, Growth, Histogram
 from agent.slo.events import EventTrack
 from agent.slo.kept import Kept
 from agent.slo.objective import Objective
-from agent.slo.sli import availability
+from agent.slo.sli import Limit, availability, within
 from agent.slo.timeline import Timeline
 from agent.slo.track import Track
 from agent.slo.windows import Pair
@@ -85,8 +87,7 @@ class SloEngine:
             for name, objective in self._objectives.items()
         }
         for name, track in self._tracks.items():
-            if isinstance(track, Track):
-                track.stale_after = self._objectives[name].stale_after
+            track.stale_after = self._objectives[name].stale_after
         watched = {objective.probe for objective in self._objectives.values()}
         self._last = {probe: seen for probe, seen in self._last.items() if probe in watched}
 
@@ -98,15 +99,25 @@ class SloEngine:
             return following
         following.restore(self._timeline.now, *track.dump(0))
         following.events, following.bad_events = track.events, track.bad_events
+        if isinstance(track, EventTrack) and isinstance(following, EventTrack):
+            following.growth = track.growth
         return following
 
     def observe(self, seen: Observation) -> None:
         """Take one attempt in."""
         at = self._timeline.advance(seen.at)
-        for name, track in self._tracks.items():
-            if isinstance(track, Track) and self._objectives[name].probe == seen.probe:
+        for name, objective in self._objectives.items():
+            if objective.probe == seen.probe:
                 self._last[seen.probe] = seen
-                track.record(availability(seen.outcome), at)
+                self._take(objective, self._tracks[name], seen, at)
+
+    def _take(self, objective: Objective, track: Track | EventTrack, seen: Observation, at: float) -> None:
+        if isinstance(track, EventTrack):
+            track.take(seen, at)
+            return
+        said = within(objective.reads, seen) if isinstance(objective.reads, Limit) else availability(seen.outcome)
+        if said is not None:
+            track.record(said, at)
 
     def count(self, name: str, good: int, bad: int, at: float) -> None:
         """Take requests in that the objective `name` is about; one that is no longer in force has no use for them."""
@@ -188,12 +199,13 @@ class SloEngine:
                 families.setdefault(name, []).append(sample)
         yield from families.items()
 
+    def problems(self) -> dict[str, str]:
+        """What keeps objectives from being counted, by name; none for one that is."""
+        return {name: problem for name, track in self._tracks.items() if (problem := _problem(track))}
+
     def view(self) -> list[dict[str, object]]:
         """What the API shows of every objective; ratios and burn rates as floats, times in seconds."""
-        return [
-            _shown(evaluation, self._tracks[evaluation.objective.name].unknown_events)
-            for evaluation in self.evaluations()
-        ]
+        return [_shown(evaluation, self._tracks[evaluation.objective.name]) for evaluation in self.evaluations()]
 
 
 class _Conditions(NamedTuple):
@@ -209,8 +221,9 @@ class _Conditions(NamedTuple):
 
 def _track(objective: Objective) -> Track | EventTrack:
     windows, period, slot = objective.windows, objective.window_seconds, objective.slot_seconds
-    if objective.requests:
-        return EventTrack(windows, period, slot)
+    if objective.counts_events:
+        growth = Growth(objective.reads) if isinstance(objective.reads, Counters | Histogram) else None
+        return EventTrack(windows, period, slot, growth, objective.stale_after)
     return Track(slot, windows, period, objective.stale_after)
 
 
@@ -220,16 +233,26 @@ def _numbers(row: Evaluation, track: Track | EventTrack) -> Iterator[tuple[str, 
     yield "outrider_slo_events_total", (), track.events
     yield "outrider_slo_bad_events_total", (), track.bad_events
     yield "outrider_slo_unknown_events_total", (), track.unknown_events
+    if isinstance(track, EventTrack) and track.growth:
+        yield "outrider_slo_corrupt_total", (), track.growth.corrupt
     yield "outrider_slo_objective_ratio", (), float(objective.target)
     for pair in objective.pairs:
         yield "outrider_slo_alert_factor", (pair.name,), float(pair.factor)
-    for length in row.windows:
+    for length, counts in row.windows.items():
         yield "outrider_slo_burn_rate", (str(Duration(length)),), float(row.burn(length))
+        yield "outrider_slo_coverage_ratio", (str(Duration(length)),), float(counts.coverage)
     yield "outrider_slo_error_budget_remaining_ratio", (), float(row.remaining)
+    left = row.seconds_left(min(pair.long_seconds for pair in objective.pairs))
+    yield "outrider_slo_time_to_exhaustion_seconds", (), math.inf if left is None else float(left)
     yield "outrider_slo_info", (objective.window, objective.runbook_url), 1
 
 
-def _shown(row: Evaluation, unknown: int) -> dict[str, object]:
+def _problem(track: Track | EventTrack) -> str:
+    """What keeps its events from being counted; "" where nothing does."""
+    return track.growth.problem if isinstance(track, EventTrack) and track.growth else ""
+
+
+def _shown(row: Evaluation, track: Track | EventTrack) -> dict[str, object]:
     objective = row.objective
     quickest = min(objective.pairs, key=lambda pair: pair.long_seconds)
     left = row.seconds_left(quickest.long_seconds)
@@ -245,7 +268,8 @@ def _shown(row: Evaluation, unknown: int) -> dict[str, object]:
         "slot_seconds": objective.slot_seconds,
         "events": row.period.known,
         "bad_events": row.period.bad,
-        "unknown_events": unknown,
+        "unknown_events": track.unknown_events,
+        "problem": _problem(track) or None,
         "burn_rate": {str(Duration(length)): float(row.burn(length)) for length in row.windows},
         "alert_factor": {pair.name: float(pair.factor) for pair in objective.pairs},
         "pairs": [_shown_pair(each) for each in row.judgements],

@@ -5,7 +5,9 @@ from math import ceil, floor
 
 from agent.slo.budget import allowed_seconds
 from agent.slo.burn import bad_slots_needed
+from agent.slo.counters import Counters, Histogram
 from agent.slo.objective import Objective, Requests
+from agent.slo.sli import Limit
 from agent.slo.windows import Pair
 from config.types import Duration
 from exporters.base import Severity
@@ -31,37 +33,52 @@ def _able(objective: Objective) -> list[Pair]:
 def explain(objective: Objective) -> str:
     """One sentence: what the objective allows, and when it calls."""
     begins = f"{objective.name}: {objective.percent} over {objective.window}"
-    requests = objective.requests
-    allows = f"{begins} {_allowed_requests(objective, requests) if requests else _allowed_time(objective)}"
+    events = objective.counts_events
+    allows = f"{begins} {_allowed_events(objective) if events else _allowed_time(objective)}"
     count = pages_after(objective)
     if count is None:
         return f"{allows}; it never pages"
-    if requests:
+    if events:
         burnt = min(pair.threshold(objective.budget) * pair.long_seconds for pair in _able(objective))
-        wait = floor(burnt) + 1 + objective.for_seconds
-        least = f" of at least {objective.min_bad} requests" if objective.min_bad > 1 else ""
+        # Spans are counted as they come, counters when they are read.
+        late = 0 if objective.requests else objective.slot_seconds
+        wait = floor(burnt) + 1 + late + objective.for_seconds
+        least = (
+            f" of at least {objective.min_bad} {'requests' if objective.requests else 'events'}"
+            if objective.min_bad > 1
+            else ""
+        )
         return f"{allows}; in steady traffic an outage{least} pages {wait:g} s after it began"
     wait = (count - 1) * objective.slot_seconds + objective.for_seconds
-    return f"{allows}; an outage pages {wait:g} s after the first of {count} bad slots of {objective.slot_seconds} s"
+    what = "it" if objective.reads else "an outage"
+    return f"{allows}; {what} pages {wait:g} s after the first of {count} bad slots of {objective.slot_seconds} s"
 
 
 def _allowed_time(objective: Objective) -> str:
     minutes = float(allowed_seconds(objective.window_seconds, objective.budget)) / 60
-    return f"allows {minutes:.4g} minutes"
+    reads = objective.reads
+    above = f" of {objective.probe}.{reads.reading} above {reads.bound}" if isinstance(reads, Limit) else ""
+    return f"allows {minutes:.4g} minutes{above}"
 
 
-def _allowed_requests(objective: Objective, requests: Requests) -> str:
+def _allowed_events(objective: Objective) -> str:
     bad, of = objective.budget.numerator, objective.budget.denominator
+    lets, probe = f"lets {bad:,} of {of:,}", objective.probe
+    if isinstance(objective.reads, Counters):
+        return f"{lets} events of {probe}.{objective.reads.total} be counted by {probe}.{objective.reads.bad}"
+    if isinstance(objective.reads, Histogram):
+        return f"{lets} events of {probe}.{objective.reads.reading} be above {objective.reads.bound}"
+    requests = objective.requests or Requests()
     slow = "" if requests.within is None else f" or take longer than {Duration(requests.within)}"
     route = "" if requests.route is None else f" of {requests.route}"
-    return f"lets {bad:,} of {of:,} {requests.kind} spans{route} fail{slow}"
+    return f"{lets} {requests.kind} spans{route} fail{slow}"
 
 
 def findings(objective: Objective) -> Iterator[str]:
     """Sentences: what is wrong; what would be right. None for an objective that works."""
     yield from _of_pairs(objective)
     if pages_after(objective) is not None:
-        yield from _of_requests(objective) if objective.requests else _of_a_probe(objective)
+        yield from _of_events(objective) if objective.counts_events else _of_a_probe(objective)
 
 
 def _of_pairs(objective: Objective) -> Iterator[str]:
@@ -81,11 +98,12 @@ def _of_pairs(objective: Objective) -> Iterator[str]:
             )
 
 
-def _of_requests(objective: Objective) -> Iterator[str]:
+def _of_events(objective: Objective) -> Iterator[str]:
     lowest = min(pair.threshold(objective.budget) for pair in _able(objective))
+    which = "failed request" if objective.requests else "bad event"
     if objective.min_bad <= 1 and objective.min_events * lowest < 1:
         yield (
-            f"{objective.name}: in a quiet hour one failed request pages; leave min_bad at 3, "
+            f"{objective.name}: in a quiet hour one {which} pages; leave min_bad at 3, "
             f"or write min_events: {ceil(1 / lowest)}"
         )
 

@@ -5,11 +5,14 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Self
 
+from agent.slo.counters import Counters, Histogram
 from agent.slo.rings import COARSE_SECONDS
+from agent.slo.sli import Limit
 from agent.slo.track import slot_seconds
 from agent.slo.windows import Pair, lengths, workbook, written
 from config.sections.probes import ProbeEntry
-from config.sections.slos import AlertWindows, Sli, Slo
+from config.sections.sli import Sli, reading_of
+from config.sections.slos import AlertWindows, Slo
 from config.types import Duration, Ratio
 from exporters.base import Severity
 
@@ -37,8 +40,9 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """The availability of one probe, or of requests, over a rolling window: exactly one of `probe` and `requests`.
+    """What one probe says, or requests, over a rolling window: exactly one of `probe` and `requests`.
 
+    `reads`: what is read off the probe's attempts; None is its availability.
     `target` is the ratio as written (0.999), never a float. `stale_after`: seconds for which an attempt speaks for the
     slots after it. `slot_seconds` comes from `track.slot_seconds`. `for_seconds` and `keep_firing_seconds` are
     Prometheus' `for` and `keep_firing_for`; None is the short window of the pair that fired. `min_bad` failures must
@@ -50,6 +54,7 @@ class Objective:
     target: Decimal
     probe: str = ""
     requests: Requests | None = None
+    reads: Limit | Counters | Histogram | None = None
     window_seconds: int = 30 * 86400
     stale_after: float = 33.0
     slot_seconds: int = 10
@@ -69,8 +74,9 @@ class Objective:
             name=name,
             service=service,
             target=slo.objective.value,
-            probe=slo.sli.probe or "",
+            probe=slo.sli.on,
             requests=_requests(slo.sli),
+            reads=_reads(slo.sli),
             window_seconds=int(slo.window),
             slot_seconds=1,  # until the windows say how long it may be
             min_bad=alerts.min_bad,
@@ -89,7 +95,7 @@ class Objective:
         return replace(plain, stale_after=stale_after, slot_seconds=slot)
 
     def __post_init__(self) -> None:
-        if bool(self.probe) == (self.requests is not None):
+        if bool(self.probe) == (self.requests is not None) or (self.reads and not self.probe):
             raise ValueError("an objective counts one thing; name a probe or requests")
         if not 0 < self.target < 1:
             raise ValueError(
@@ -103,15 +109,27 @@ class Objective:
             if length % self.slot_seconds or length > self.window_seconds:
                 raise ValueError(f"an alert window of {length} s is not made of slots, or longer than {self.window}")
 
+    def without_pages(self) -> Self:
+        """The same, every pair of which opens a ticket; pairs keep their names, by which they are exported."""
+        return replace(self, own_pairs=tuple(pair._replace(severity=Severity.TICKET) for pair in self.pairs))
+
     @property
     def sli(self) -> str:
         """What is counted, in words: `probe orders-db`, `server spans of /checkout within 300ms`."""
+        if self.reads:
+            return f"{self.probe}.{self.reads}"
         return str(self.requests) if self.requests else f"probe {self.probe}"
+
+    @property
+    def counts_events(self) -> bool:
+        """Whether events are counted; else slots of time are."""
+        return self.requests is not None or isinstance(self.reads, Counters | Histogram)
 
     @property
     def measure(self) -> str:
         """What is counted, and how: counts go on only where this is the same."""
-        return f"{self.requests or self.probe!r} in {self.slot_seconds} s over {self.window_seconds} s"
+        what = (self.probe, self.reads) if self.reads else self.requests or self.probe
+        return f"{what!r} in {self.slot_seconds} s over {self.window_seconds} s"
 
     @property
     def budget(self) -> Fraction:
@@ -148,4 +166,14 @@ def _own(each: AlertWindows) -> Pair:
 def _requests(sli: Sli) -> Requests | None:
     if sli.spans is None:
         return None
-    return Requests(sli.spans.kind, sli.spans.route, None if sli.within is None else float(sli.within))
+    return Requests(sli.spans.kind, sli.spans.route, None if sli.within is None else sli.within.value)
+
+
+def _reads(sli: Sli) -> Limit | Counters | Histogram | None:
+    if sli.counters:
+        return Counters(reading_of(sli.counters.bad), reading_of(sli.counters.total))
+    if sli.reading and sli.within:
+        return Limit(reading_of(sli.reading), sli.within)
+    if sli.histogram and sli.within:
+        return Histogram(reading_of(sli.histogram), sli.within)
+    return None

@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.alerting.silences import Here, Keeper, Silences
 from agent.health.board import View
 from agent.health.maintenance import Maintenance
 from agent.health.state import Edge
 from agent.heartbeats import Heartbeats
 from agent.lifecycle import Lifecycle
+from agent.outbox.dead import DeadLetter
 from agent.readiness.fleet import Company
 from agent.readiness.groups import GroupVerdict
 from agent.readiness.override import Overrides
@@ -53,14 +55,15 @@ async def _unchanged() -> ReloadResult:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Everything a request may be answered from. No callable may block; only `reload` may await.
+    """Everything a request may be answered from. No callable may block; only `reload` and `keeper` may await.
 
     `verdict` takes the names of members to leave out. `live` is true while the agent's own loop turns. `pipeline`,
     `slos` and `alerts` are ready for JSON; `config` is the file in force, its secrets masked by their own types.
     `weight`: this replica's share of the traffic, in percent. `company`: the other replicas, in numbers. `peerz`: what
     they are told, None without peers; then `peer_tokens` says who may read it. `edges`: the changes of state of the
-    last hour. `exceptions`: those that spans told of, newest first; `new_exceptions`: of types not seen before a moment
-    in Unix time.
+    last hour. `undelivered`: what receivers will never hear. `exceptions`: those that spans told of; both have the
+    newest first. `new_exceptions`: of types not seen before a moment in Unix time. `silences` are those that are known,
+    `keeper` makes and ends them. `quiet`: Prometheus calls, and this agent does not.
     """
 
     service: Callable[[], str]
@@ -75,6 +78,7 @@ class Desk:
     pipeline: Callable[[], Mapping[str, Any]] = _empty
     slos: Callable[[], Sequence[Mapping[str, Any]]] = _nothing
     alerts: Callable[[], Sequence[Mapping[str, Any]]] = _nothing
+    undelivered: Callable[[], Sequence[DeadLetter]] = tuple
     blackbox_names: Callable[[], bool] = lambda: False
     group: Callable[[str], GroupVerdict | None] = _no_group
     groups: Callable[[], Mapping[str, GroupVerdict]] = dict
@@ -89,6 +93,9 @@ class Desk:
     counted: Counted = field(default_factory=Counted)
     override: Overrides = field(default_factory=Overrides)
     maintenance: Maintenance = field(default_factory=Maintenance)
+    silences: Silences = field(default_factory=Silences)
+    keeper: Keeper = field(default_factory=Here)
+    quiet: Callable[[], bool] = lambda: False
     now: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
 

@@ -4,6 +4,7 @@ from agent.web.api.endpoints import Api
 from agent.web.api.gate import GateEndpoint
 from agent.web.api.maintenance import MaintenanceApi
 from agent.web.api.override import OverrideApi
+from agent.web.api.silences import SilencesApi
 from agent.web.desk import Desk
 from agent.web.health import Health
 from agent.web.heartbeats import HeartbeatsEndpoint
@@ -38,7 +39,7 @@ def public(desk: Desk) -> list[Route]:
 def admin(desk: Desk) -> list[Route]:
     """Everything public, the page and the API."""
     api = Api(desk)
-    override, maintenance = OverrideApi(desk), MaintenanceApi(desk)
+    override, maintenance, silences = OverrideApi(desk), MaintenanceApi(desk), SilencesApi(desk)
     return [
         *public(desk),
         Route("/", Page(desk).get, guarded=True),
@@ -47,6 +48,7 @@ def admin(desk: Desk) -> list[Route]:
         Route("/api/v1/probes/*", api.probe, guarded=True),
         Route("/api/v1/slos", api.slos, guarded=True),
         Route("/api/v1/alerts", api.alerts, guarded=True),
+        Route("/api/v1/alerts/undelivered", api.undelivered, guarded=True),
         Route("/api/v1/pipeline", api.pipeline, guarded=True),
         Route("/api/v1/exceptions", api.exceptions, guarded=True),
         Route("/api/v1/config", api.config, guarded=True),
@@ -58,5 +60,8 @@ def admin(desk: Desk) -> list[Route]:
         Route("/api/v1/maintenance", maintenance.every, guarded=True),
         Route("/api/v1/maintenance", maintenance.ask, "POST", guarded=True),
         Route("/api/v1/maintenance/*", maintenance.end, "DELETE", guarded=True),
+        Route("/api/v1/silences", silences.every, guarded=True),
+        Route("/api/v1/silences", silences.ask, "POST", guarded=True),
+        Route("/api/v1/silences/*", silences.end, "DELETE", guarded=True),
         Route("/api/v1/openapi.json", api.openapi, guarded=True),
     ]

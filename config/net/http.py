@@ -74,7 +74,7 @@ def client_session(
 
 
 class Client:
-    """Posts to one or a few servers. Made without a running loop; connections are made by the first `post`.
+    """Asks one or a few servers. Made without a running loop; connections are made by the first request.
 
     They are made anew when a file of the TLS options changes: a certificate is rotated without a restart.
     """
@@ -92,9 +92,18 @@ class Client:
         self, url: str, body: bytes | AsyncIterable[memoryview], headers: Mapping[str, str]
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """One exchange; redirects are not followed. Raises OSError, TimeoutError, TlsFileError, aiohttp.ClientError."""
-        session = await self._current()
-        name = self._tls.server_name or None
-        async with session.post(url, data=body, headers=headers, server_hostname=name, allow_redirects=False) as answer:
+        async with self.request("POST", url, headers, body) as answer:
+            yield answer
+
+    @contextlib.asynccontextmanager
+    async def request(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | AsyncIterable[memoryview] | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The same with any method."""
+        session, name = await self._current(), self._tls.server_name or None
+        async with session.request(
+            method, url, data=body, headers=headers, server_hostname=name, allow_redirects=False
+        ) as answer:
             yield answer
 
     async def aclose(self) -> None:

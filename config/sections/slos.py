@@ -6,44 +6,11 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from config.options import Options
-from config.sections.names import Line, Name, RunbookUrl
+from config.sections.names import Line, RunbookUrl
+from config.sections.sli import Sli
 from config.types import Duration, Ratio
 
 SLOTTED = 6 * 3600  #: seconds; longer windows are counted in steps of five minutes
-
-Route = Annotated[
-    str,
-    Meta(min_length=1, max_length=256, pattern="^[^\\x00-\\x1f\\x7f]+$", description="a route such as /checkout"),
-]
-
-
-class SpanSli(Options, frozen=True, kw_only=True):
-    """The requests that an objective counts, by the spans they leave."""
-
-    #: `server`: requests that the service answered; `consumer`: messages that it worked off.
-    kind: Literal["server", "consumer"] = "server"
-    #: Only this route, as `http.route` has it. Left out: all of them together.
-    route: Route | None = None
-
-
-class Sli(Options, frozen=True, kw_only=True):
-    """What is counted as good or bad: exactly one of `probe` and `spans`."""
-
-    #: Availability of this probe: passed and warning time is good, failed time is bad.
-    probe: Name | None = None
-    #: Requests: those that ended without an error are good. `{}` is all requests that the service answers.
-    spans: SpanSli | None = None
-    #: With `spans`: good are only those that also took no longer than this.
-    within: Annotated[Duration, Meta(ge=0.001, le=3600)] | None = None
-
-    def problems(self) -> Iterable[tuple[str, str]]:
-        """One thing is counted."""
-        if self.probe is None and self.spans is None:
-            yield "", "counts nothing; write {probe: NAME}, or {spans: {kind: server}}"
-        if self.probe is not None and self.spans is not None:
-            yield "spans", "stands beside `probe`, and one objective counts one thing; keep one of them"
-        elif self.probe is not None and self.within is not None:
-            yield "within", "is for spans; leave it out: a slow probe is what its own `down_above` says"
 
 
 class AlertWindows(Options, frozen=True, kw_only=True):

@@ -36,6 +36,8 @@ class LogNotifier(Notifier[LogOptions]):
 
 def _text(alert: Alert) -> str:
     said = alert.annotations.get("summary", alert.name)
+    if alert.firing and (cause := alert.annotations.get("root_cause")):
+        said = f"{clean(said, 500)}; likely root cause: {cause}"
     return clean(f"alert {'firing' if alert.firing else 'resolved'} ({alert.severity}): {said}", 1000)
 
 

@@ -13,6 +13,7 @@ from html import escape
 from config.net.text import clean, rfc3339
 from exporters.base import Alert
 from exporters.notify.mail_address import Mailbox
+from exporters.notify.wording import beside
 
 MOST = 50  #: alerts that are told in full
 
@@ -88,7 +89,9 @@ def _rows(alert: Alert) -> list[tuple[str, str]]:
     rows = [("severity", alert.severity.value), ("since", rfc3339(alert.started_at))]
     if alert.resolved_at is not None:
         rows.append(("ended", rfc3339(alert.resolved_at)))
-    rows += [(key, text) for key, text in alert.annotations.items() if key not in {"summary", "description"}]
+    if runbook := alert.annotations.get("runbook_url"):
+        rows.append(("runbook_url", runbook))
+    rows += [(key, text) for key, text in beside(alert).items() if key != "runbook_url"]
     rows += [(key, text) for key, text in sorted(alert.labels.items()) if key != "severity" and text]
     return [(clean(key, 128), clean(text, 1024)) for key, text in rows]
 

@@ -18,6 +18,7 @@ from exporters.notify.wording import details, fit, link, paragraph
 MAX_SUMMARY = 1024  #: characters that the API takes
 MAX_BODY = 512_000  #: bytes; it takes 512 KB
 
+_ABOUT: Final = ("slo", "probe", "destination")  #: the label that says what an alert is about
 _SEVERITY: Final = {Severity.PAGE: "critical", Severity.TICKET: "warning"}
 _ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}")
 _FIELD, _DETAIL, _DETAILS = 255, 10_000, 100
@@ -92,7 +93,7 @@ def _payload(alert: Alert) -> dict[str, object]:
         "source": service or "outrider",
         "severity": _SEVERITY[alert.severity],
         "timestamp": rfc3339(alert.started_at),
-        "component": _field(alert.labels.get("slo", "")),
+        "component": _field(next((alert.labels[key] for key in _ABOUT if key in alert.labels), "")),
         "group": service,
         "class": _field(alert.name),
     }

@@ -48,9 +48,18 @@ class Poster:
         self, url: Url | str, body: bytes, headers: Mapping[str, str] | None = None, *, yes: bytes | None = None
     ) -> None:
         """One attempt. Raises Retryable or Permanent; any 2xx is success, with `yes` only one with that body."""
+        await self._attempt("POST", url, body, {"Content-Type": "application/json", **(headers or {})}, yes)
+
+    async def get(self, url: Url) -> None:
+        """One attempt without a body, as `post`."""
+        await self._attempt("GET", url, None, {}, None)
+
+    async def _attempt(
+        self, method: str, url: Url | str, body: bytes | None, headers: Mapping[str, str], yes: bytes | None
+    ) -> None:
         address = url.reveal() if isinstance(url, Url) else url
         try:
-            await self._exchange(address, body, headers or {}, yes)
+            await self._exchange(method, address, body, headers, yes)
         except TimeoutError as error:
             raise Retryable("timeout", f"no answer within {self._timeout:g} s") from error
         except TlsFileError as error:
@@ -58,9 +67,10 @@ class Poster:
         except (aiohttp.ClientError, OSError) as error:
             raise Retryable("network", explain(error)) from error
 
-    async def _exchange(self, url: str, body: bytes, headers: Mapping[str, str], yes: bytes | None) -> None:
-        headers = {**self._headers, "Content-Type": "application/json", **headers}
-        async with self._client.post(url, body, headers) as response:
+    async def _exchange(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], yes: bytes | None
+    ) -> None:
+        async with self._client.request(method, url, {**self._headers, **headers}, body) as response:
             if not 200 <= response.status < 300:
                 raise await _refusal(response, [*self._secrets, *_telling(url)])
             if yes is not None and await _answer(response) != yes:

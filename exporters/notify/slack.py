@@ -1,18 +1,14 @@
 """Alerts to a channel of Slack by an incoming webhook (https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks)."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, ClassVar, Final
-
-import msgspec
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final
 
 from config.net.text import rfc3339
-from config.net.tls import TlsOptions
-from config.options import Options
-from config.types import Duration, SecretUrl
 from exporters.base import Alert, Notifier, Severity
-from exporters.notify.post import MAX_TIMEOUT, Poster, url_problem
-from exporters.notify.wording import details, fit, headline, link, paragraph, rows, units
+from exporters.notify.chat import MAX_AGE, ChatOptions
+from exporters.notify.post import Poster
+from exporters.notify.wording import beside, fit, headline, link, paragraph, rows, units
 
 #: Slack's control characters: whatever is not escaped may call a whole channel (`<!channel>`).
 ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -21,30 +17,15 @@ ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 MAX_TEXT, MAX_HEADER, MAX_DESCRIPTION, MAX_DETAILS, MAX_LABELS, MAX_LINK = 500, 150, 3000, 2500, 2000, 1500
 
 
-class SlackOptions(Options, frozen=True):
-    """Where to post."""
-
-    url: Annotated[SecretUrl, msgspec.Meta(description="of the incoming webhook; a secret as a whole")]
-    tls: TlsOptions = TlsOptions()
-    timeout: Annotated[Duration, msgspec.Meta(description="for one attempt as a whole")] = Duration(10)
-
-    def problems(self) -> Iterable[tuple[str, str]]:
-        """Rules over several keys."""
-        problem = url_problem(self.url)
-        if problem:
-            yield "url", problem
-        if not 0 < self.timeout <= MAX_TIMEOUT:
-            yield "timeout", f"is not between 0s and {MAX_TIMEOUT:g}s; write for example 10s"
-
-
-class SlackNotifier(Notifier[SlackOptions]):
+class SlackNotifier(Notifier[ChatOptions]):
     """One message when an alert fires, one when it is resolved: a webhook's message cannot be changed later."""
 
-    options_type = SlackOptions
-    max_age: ClassVar[float | None] = 900.0  # a channel need not hear of what was over a quarter of an hour ago
+    options_type = ChatOptions
+    max_age: ClassVar[float | None] = MAX_AGE
 
-    def __init__(self, options: SlackOptions) -> None:
+    def __init__(self, options: ChatOptions) -> None:
         super().__init__(options)
+        self.send_missed = options.send_missed
         self._poster = Poster(headers={}, tls=options.tls, timeout=options.timeout)
 
     async def notify(self, alerts: Sequence[Alert]) -> None:
@@ -62,7 +43,7 @@ def slack_body(alert: Alert) -> bytes:
     title = f"{_light(alert)} {headline(alert)}"
     parts = (
         paragraph(alert.annotations.get("description", ""), MAX_DESCRIPTION),
-        _lines(details(alert), MAX_DETAILS),
+        _lines(beside(alert), MAX_DETAILS),
         _lines(alert.labels, MAX_LABELS),
         f"since {rfc3339(alert.started_at)}",
     )

@@ -1,48 +1,29 @@
 """Alerts to a channel of Microsoft Teams: an adaptive card, posted to a workflow that waits for webhook requests."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, ClassVar
-
-import msgspec
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from config.net.text import clean, rfc3339
-from config.net.tls import TlsOptions
-from config.options import Options
-from config.types import Duration, SecretUrl
 from exporters.base import Alert, Notifier, Severity
-from exporters.notify.post import MAX_TIMEOUT, Poster, url_problem
-from exporters.notify.wording import details, fit, headline, link, rows
+from exporters.notify.chat import MAX_AGE, ChatOptions
+from exporters.notify.post import Poster
+from exporters.notify.wording import beside, fit, headline, link, rows
 
 MAX_BODY = 20_000  #: bytes; Microsoft writes 28 KB, a client was refused from 21 KB on
 
 _TITLE, _DESCRIPTION, _DETAILS, _LABELS = 500, 4000, 4000, 2000  # UTF-16 units, as long as they fit
 
 
-class TeamsOptions(Options, frozen=True):
-    """Where to post."""
-
-    url: Annotated[SecretUrl, msgspec.Meta(description="of the workflow; a secret as a whole")]
-    tls: TlsOptions = TlsOptions()
-    timeout: Annotated[Duration, msgspec.Meta(description="for one attempt as a whole")] = Duration(10)
-
-    def problems(self) -> Iterable[tuple[str, str]]:
-        """Rules over several keys."""
-        problem = url_problem(self.url)
-        if problem:
-            yield "url", problem
-        if not 0 < self.timeout <= MAX_TIMEOUT:
-            yield "timeout", f"is not between 0s and {MAX_TIMEOUT:g}s; write for example 10s"
-
-
-class TeamsNotifier(Notifier[TeamsOptions]):
+class TeamsNotifier(Notifier[ChatOptions]):
     """One card when an alert fires, one when it is resolved. 202 only means that the workflow began."""
 
-    options_type = TeamsOptions
-    max_age: ClassVar[float | None] = 900.0  # a channel need not hear of what was over a quarter of an hour ago
+    options_type = ChatOptions
+    max_age: ClassVar[float | None] = MAX_AGE
 
-    def __init__(self, options: TeamsOptions) -> None:
+    def __init__(self, options: ChatOptions) -> None:
         super().__init__(options)
+        self.send_missed = options.send_missed
         self._poster = Poster(headers={}, tls=options.tls, timeout=options.timeout)
 
     async def notify(self, alerts: Sequence[Alert]) -> None:
@@ -81,7 +62,7 @@ def _body(alert: Alert, share: int) -> list[dict[str, object]]:
     blocks = [_block(_run(title, size="large", weight="bolder", color=_color(alert)))]
     if description:
         blocks.append(_block(_run(description)))
-    blocks += _facts(details(alert), _DETAILS // share)
+    blocks += _facts(beside(alert), _DETAILS // share)
     blocks += _facts(alert.labels, _LABELS // share)
     return [*blocks, *_facts({"since": rfc3339(alert.started_at)}, _LABELS)]
 

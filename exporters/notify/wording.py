@@ -9,6 +9,7 @@ from exporters.base import Alert
 
 SPOKEN = frozenset({"summary", "description", "runbook_url"})  #: annotations with a place of their own
 
+_SENTENCES = frozenset({"root_cause", "last_deploy", "budget_left"})  # annotations that a description may hold too
 _ROWS, _NAME, _VALUE = 20, 100, 1000
 _LINES = 50
 _LINK = re.compile(r"https?://[^\s<>|\"\\^`{}]{1,800}")
@@ -44,6 +45,12 @@ def details(alert: Alert) -> dict[str, str]:
     """The annotations that have no place of their own, and a runbook that is no link."""
     shown = {"runbook_url"} if not link(alert) else set()
     return {name: text for name, text in alert.annotations.items() if name not in SPOKEN - shown}
+
+
+def beside(alert: Alert) -> dict[str, str]:
+    """The details, but for what the description says already, word for word."""
+    said = alert.annotations.get("description", "")
+    return {name: text for name, text in details(alert).items() if name not in _SENTENCES or text not in said}
 
 
 def paragraph(text: str, limit: int) -> str:

@@ -53,7 +53,9 @@ class Series(Options, frozen=True):
     def spec(self) -> ReadingSpec:
         """The reading that it becomes; a histogram's is the number of its observations."""
         stem = self.metric.removesuffix("_total").removesuffix("_sum")
-        unit = next((unit for unit in _UNITS if stem.endswith(f"_{unit}") and self.kinds != "histogram"), "")
+        unit = next((unit for unit in _UNITS if stem.endswith(f"_{unit}")), "")
+        if self.kinds == "histogram":
+            return ReadingSpec("", kind=Kind.COUNTER, observes=unit)
         return ReadingSpec("", unit, Kind.GAUGE if self.kinds == "gauge" else Kind.COUNTER)
 
 

@@ -13,7 +13,7 @@ from exporters.otlp.http import OtlpHttpOptions, OtlpHttpSender
 NAMES = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
-def sender(url, patience=5.0):
+def sender(url, patience=30.0):
     """A sender that gives up an attempt after `patience` seconds."""
     return OtlpHttpSender(OtlpHttpOptions(endpoint=Url(url), timeout=Duration(patience)))
 
@@ -57,7 +57,7 @@ async def ended(*tasks):
 
 
 @asynccontextmanager
-async def relaying(*urls, patience=5.0, linger=0.0, work=True, queue_bytes=None, **options):
+async def relaying(*urls, patience=30.0, linger=0.0, work=True, queue_bytes=None, **options):
     """A relay to these base URLs, named first, second, ...; its books are checked at the end."""
     senders = {name: sender(url, patience) for name, url in zip(NAMES, urls, strict=False)}
     if queue_bytes is not None:

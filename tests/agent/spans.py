@@ -24,7 +24,7 @@ def request(spans: int = 1, *, name: str = "GET /orders", filler: int = 0) -> by
     return made.SerializeToString()
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for a condition, and fail when it does not come true in time."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -132,3 +132,119 @@ def test_forwarding_to_itself_is_refused():
     grpc = "{receive: {grpc: '127.0.0.1:4317'}, forward: {me: {type: otlp_grpc, endpoint: 'grpc://localhost'}}}"
     _, wrong = plan(rest=f"service: a\ntraces: {grpc}\n")
     assert "go round for ever" in wrong[0]
+
+
+OBJECTIVES = """service: shop
+probes:
+  own:
+    type: prometheus
+    url: http://127.0.0.1:8000/metrics
+    series:
+      errors: {metric: failed_total}
+      requests: {metric: requests_total}
+      latency: {metric: request_duration_seconds, kind: histogram}
+      queue_depth: {metric: jobs_waiting}
+  db: {type: postgres, dsn: "postgres://h/x"}
+  backup: {type: heartbeat, every: 1h, token: x}
+slos:
+  a: {objective: 99%, sli: SLI}
+"""
+
+
+def objectives(sli):
+    """The objectives of a file with this SLI, and what is wrong with it."""
+    loaded = load(OBJECTIVES.replace("SLI", sli).encode(), {}, "file", survey=survey)
+    problems = Problems("file")
+    made = assemble(loaded.config, problems, loaded.root).objectives
+    return made, [str(problem) for problem in problems]
+
+
+@pytest.mark.parametrize(
+    ("sli", "words", "slot"),
+    [
+        ("{reading: db.replication_lag, within: 10s}", "db.replication_lag within 10s", 10),
+        ("{reading: db.duration, within: 100ms}", "db.duration within 100ms", 10),
+        ("{reading: db.phase.connect, within: 5ms}", "db.phase.connect within 5ms", 10),
+        ("{reading: db.connections_used, within: 80%}", "db.connections_used within 80%", 10),
+        ("{reading: own.queue_depth, within: 1000}", "own.queue_depth within 1000", 10),
+        ("{reading: own.size, within: 1MiB}", "own.size within 1MiB", 10),
+        ("{counters: {bad: own.errors, total: own.requests}}", "own.errors of requests", 10),
+        ("{counters: {bad: own.errors, total: own.latency}}", "own.errors of latency", 10),
+        ("{histogram: own.latency, within: 300ms}", "own.latency within 300ms", 10),
+        ("{histogram: own.latency, within: 0.3}", "own.latency within 0.3", 10),
+        ("{heartbeat: backup}", "probe backup", 10),
+    ],
+)
+def test_what_a_probe_reads_may_be_an_objective(sli, words, slot):
+    """Readings, the time that an attempt takes, counters, histograms and heartbeats."""
+    ((made,), wrong) = objectives(sli)
+    assert (wrong, made.sli, made.slot_seconds) == ([], words, slot)
+
+
+@pytest.mark.parametrize(
+    ("sli", "says"),
+    [
+        (
+            "{reading: db.replication_lg, within: 10s}",
+            "29: slos.a.sli.reading: 'db' has no reading 'replication_lg'; did you mean `replication_lag`?",
+        ),
+        (
+            "{reading: db.duraton, within: 10s}",
+            "29: slos.a.sli.reading: 'db' has no reading 'duraton'; did you mean `duration`?",
+        ),
+        (
+            "{reading: db.replication_lag, within: 80%}",
+            "29: slos.a.sli.reading: does not fit the limit 80%; write a duration such as 10s as `within`",
+        ),
+        (
+            "{reading: db.duration, within: 80%}",
+            "29: slos.a.sli.reading: does not fit the limit 80%; write a duration such as 10s",
+        ),
+        (
+            "{reading: own.queue_depth, within: 10s}",
+            "29: slos.a.sli.reading: does not fit the limit 10s; write a plain number as `within`",
+        ),
+        (
+            "{reading: db.deadlocks, within: 5}",
+            "29: slos.a.sli.reading: only grows, and no limit is good for ever; count it with {counters:",
+        ),
+        (
+            "{counters: {bad: own.queue_depth, total: own.requests}}",
+            "40: slos.a.sli.counters.bad: 'queue_depth' is no counter; name a reading that only grows",
+        ),
+        (
+            "{counters: {bad: own.errors, total: own.reqests}}",
+            "57: slos.a.sli.counters.total: 'own' has no reading 'reqests'; did you mean `requests`?",
+        ),
+        (
+            "{counters: {bad: own.errors, total: own.duration}}",
+            "57: slos.a.sli.counters.total: 'own' has no reading 'duration'; known here",
+        ),
+        (
+            "{histogram: own.errors, within: 300ms}",
+            "29: slos.a.sli.histogram: is no histogram; write `kind: histogram` in its series, or {reading:",
+        ),
+        (
+            "{histogram: own.latency, within: 64MiB}",
+            "29: slos.a.sli.histogram: does not fit the limit 64MiB; write a duration such as 10s",
+        ),
+        (
+            "{heartbeat: db}",
+            "29: slos.a.sli.heartbeat: 'db' is of the type postgres and takes no heartbeats; write {probe: db}",
+        ),
+    ],
+)
+def test_an_objective_must_fit_its_probe(sli, says):
+    """What the probe does not read, or reads otherwise, is refused with its place and what would be right."""
+    _, wrong = objectives(sli)
+    assert len(wrong) == 1, wrong
+    assert wrong[0].startswith(f"file:14:{says}"), wrong[0]
+
+
+def test_what_nobody_reads_is_no_objective():
+    """A fact about the target that `readings: never` leaves unread would be unknown for ever."""
+    text = OBJECTIVES.replace('h/x"', 'h/x", readings: never').replace("SLI", "{reading: db.SAID, within: 10s}")
+    for reading, wrong in (("replication_lag", "'db' has `readings: never`, so nobody reads it"), ("duration", "")):
+        loaded, problems = load(text.replace("SAID", reading).encode(), {}, survey=survey), Problems("file")
+        assemble(loaded.config, problems, loaded.root)
+        assert [wrong in str(problem) for problem in problems] == [True] * bool(wrong)

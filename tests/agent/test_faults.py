@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import threading
@@ -14,11 +13,10 @@ import psutil
 import pytest
 
 from tests.agent.hostile import OK, answering, bomb, drips, floods, hang, refusing_tls, reset, says, serving
-from tests.running import PATIENCE, ROOT, agent
+from tests.running import AT_ONCE, PATIENCE, ROOT, agent
 
 pytestmark = pytest.mark.e2e
 
-TIMEOUT, GRACE = 0.5, 0.25  # seconds: as in HOSTILE, and what a cancelled check has to clean up
 HOSTILE = "defaults: {interval: 1s, timeout: 500ms, when_down: degraded}\n"
 KINDS = {
     "http": "type: http, url: 'http://127.0.0.1:PORT/', compression: gzip, expect: {body: never}",
@@ -47,7 +45,7 @@ CASES = {
     "postgres-closes": (refusing_tls(says(b"S\0\0")), "connection_reset"),
 }
 MEMORY = 20 * 1024 * 1024  # bytes the agent may grow by
-QUIET = "probes: {me: {type: memory, of: self, interval: 200ms}}\n"
+QUIET = "probes: {me: {type: memory, of: self, interval: 1s}}\n"
 
 
 def attempts(one, probe, outcome="pass"):
@@ -61,14 +59,14 @@ def attempts(one, probe, outcome="pass"):
 def besieged():
     """One agent whose every dependency but one is hostile, once it has seen the worst of each."""
     with contextlib.ExitStack() as stack, answering() as good:
-        body = f"{HOSTILE}probes:\n  good: {{type: http, url: '{good.url}', interval: 250ms, timeout: 200ms}}\n"
+        body = f"{HOSTILE}probes:\n  good: {{type: http, url: '{good.url}', interval: 1s, timeout: 900ms}}\n"
         for name, (play, _) in CASES.items():
             options = KINDS[name.partition("-")[0]].replace("PORT", str(stack.enter_context(serving(play))))
             body += f"  {name}: {{{options}}}\n"
         one = stack.enter_context(agent(body))
         one.until("/readyz/good")
         before, began = one.rss, time.monotonic()
-        lags = []
+        lags = []  # seconds
         while len(lags) < 40 or any(p["state"] == "unknown" for p in one.json("/api/v1/probes")["probes"]):
             assert time.monotonic() - began < PATIENCE
             asked = time.perf_counter()
@@ -84,24 +82,25 @@ def test_each_fault_has_its_reason_within_the_deadline(besieged):
     found = {probe["name"]: probe for probe in one.json("/api/v1/probes")["probes"]}
     assert {name: found[name]["last"]["reason"] for name in CASES} == {name: case[1] for name, case in CASES.items()}
     assert {found[name]["state"] for name in CASES} == {"down"}
-    assert max(found[name]["last"]["seconds"] for name in CASES) < TIMEOUT + GRACE + 0.5
+    assert max(found[name]["last"]["seconds"] for name in CASES) < AT_ONCE  # they would go on for ever
 
 
 def test_hostile_servers_cost_the_others_nothing(besieged):
-    """The healthy probe keeps its interval and its state, memory stays flat, /livez answers at once."""
+    """The healthy probe keeps its turn and its state, memory stays flat, /livez answers."""
     one, before, lags, began = besieged
     assert one.json("/api/v1/probes/good")["state"] == "up"
     asked = attempts(one, "good") / (time.monotonic() - began)
-    assert asked > 0.6 / 0.25, "fewer attempts than 60 % of its interval's"
+    assert asked > 0.25, "one after the other, they would leave it one attempt in eight seconds"
     assert one.rss - before < MEMORY
-    assert statistics.median(lags) < 0.25
-    assert max(lags) < 1.0
+    assert max(lags) < AT_ONCE
 
 
 def test_a_paused_process_judges_nobody():
     """After five seconds of SIGSTOP nothing is down, nothing is stale, and no attempts are made up for."""
     with answering() as good:
-        body = f"probes: {{app: {{type: http, url: '{good.url}', interval: 1s, failure_threshold: 1}}}}\n"
+        body = (
+            f"probes: {{app: {{type: http, url: '{good.url}', interval: 1s, timeout: 900ms, failure_threshold: 1}}}}\n"
+        )
         with agent(body) as one:
             one.until("/readyz")
             one.signal(signal.SIGSTOP)
@@ -113,7 +112,7 @@ def test_a_paused_process_judges_nobody():
                 ready.append(one.get("/readyz")[0])
                 time.sleep(0.02)
             assert set(ready) == {200}
-            assert len(good.heads) - before <= 5, "a burst"
+            assert len(good.heads) - before <= 3 + (time.monotonic() - resumed), "a burst"
             assert "is down" not in one.log.read_text()
 
 
@@ -131,7 +130,7 @@ def test_a_killed_process_blocks_no_restart(tmp_path):
         try:
             first.until("/readyz")
             drain = [sys.executable, "-m", "outrider", "drain", f"unix:{tmp_path}/admin.sock"]
-            assert subprocess.run(drain, check=False, cwd=ROOT, capture_output=True, timeout=20).returncode == 0
+            assert subprocess.run(drain, check=False, cwd=ROOT, capture_output=True, timeout=120).returncode == 0
             assert (tmp_path / "admin.sock").stat().st_mode & 0o777 == 0o600
         finally:
             second.terminate()

@@ -70,7 +70,7 @@ def push(running, path, token, body=None):
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     url = f"http://127.0.0.1:{running.public}/heartbeats/{path}"
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, body, headers, method="POST"), timeout=10) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers, method="POST"), timeout=30) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code

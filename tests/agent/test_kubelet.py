@@ -11,9 +11,9 @@ import threading
 import pytest
 
 from agent.cli import addresses
-from agent.demo.servers import free_port
 from tests import kubelet
 from tests.helm.engine import objects, outrider, pod
+from tests.ports import free_port
 from tests.running import ROOT, agent
 
 SECOND = 0.05  # how long a second of the manifest's periods lasts here
@@ -40,7 +40,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         status, place, body = self.server.answers.get(self.path, (200, None, b"ok"))
         self.server.heads.append((self.path, dict(self.headers)))
         if status == "hang":
-            self.server.hold.wait(20)
+            self.server.hold.wait(60)
             return
         self.send_response(status)
         if place:
@@ -137,7 +137,7 @@ probes:
   app: {type: http, url: "http://127.0.0.1:APP/healthz", PACE}
   orders: {type: http, url: "http://127.0.0.1:ORDERS/", shared: true, when_down: unready, PACE}
 """
-PACE = "interval: 300ms, timeout: 250ms, fast_interval: 100ms"
+PACE = "interval: 1s, timeout: 900ms, fast_interval: 100ms"
 
 
 @pytest.mark.e2e
@@ -180,7 +180,7 @@ def _ends(container, one, state_dir):
     container.deleting = True
     command = [sys.executable, "-m", *MANIFEST["lifecycle"]["preStop"]["exec"]["command"]]
     env = {"PATH": os.environ["PATH"], addresses.VARIABLE: str(state_dir)}
-    subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, timeout=20)
+    subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, timeout=120)
     assert one.get("/readyz") == (503, b"draining")
     container.until(lambda: not container.ready)
     assert one.get("/livez")[0] == 200

@@ -77,7 +77,7 @@ def test_a_reader_that_hangs_or_goes_never_stops_the_agent():
 
     flooding = threading.Thread(target=flood)
     flooding.start()
-    flooding.join(timeout=10)
+    flooding.join(timeout=60)
     alive = flooding.is_alive()
     os.close(reader)
     logs.close()

@@ -5,7 +5,7 @@ import urllib.request
 
 import pytest
 
-from agent.demo.process import free_port
+from tests.ports import free_port
 from tests.running import agent
 
 pytestmark = pytest.mark.e2e
@@ -16,7 +16,7 @@ def say(running, method, path, body=None):
     sent = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"} if body else {}
     url = f"http://127.0.0.1:{running.admin}/api/v1/{path}"
-    with urllib.request.urlopen(urllib.request.Request(url, sent, headers, method=method), timeout=10) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, sent, headers, method=method), timeout=30) as answer:
         return json.loads(answer.read())
 
 

@@ -13,7 +13,8 @@ pytestmark = pytest.mark.e2e
 def test_each_change_of_the_verdict_is_told_once_and_counted():
     """One line when it becomes ready, one with the reasons when it does not stay so, and a counter beside them."""
     with Valkey() as cache:
-        probe = f"{{type: redis, url: '{cache.url}', when_down: unready, interval: 200ms, fast_interval: 100ms}}"
+        pace = "interval: 2s, timeout: 1900ms, fast_interval: 100ms"
+        probe = f"{{type: redis, url: '{cache.url}', when_down: unready, {pace}}}"
         with agent(f"probes: {{cache: {probe}}}\n", readiness="ready_delay: 0s") as one:
             one.until("/readyz")
             cache.kill()

@@ -13,14 +13,14 @@ from tests.running import ROOT, agent
 
 pytestmark = pytest.mark.e2e
 
-QUIET = "probes: {me: {type: memory, of: self, interval: 200ms}}\n"
+QUIET = "probes: {me: {type: memory, of: self, interval: 1100ms}}\n"
 
 
 def outrider(*words, env=None):
     """One command to its end."""
     command = [sys.executable, "-m", "outrider", *words]
     return subprocess.run(
-        command, cwd=ROOT, env=env or os.environ, capture_output=True, text=True, timeout=30, check=False
+        command, cwd=ROOT, env=env or os.environ, capture_output=True, text=True, timeout=120, check=False
     )
 
 
@@ -121,7 +121,7 @@ def test_a_configmap_swap_is_seen_and_only_the_change_is_touched():
             one.file.parent,
         )
         for turn, name in enumerate(("", "other", "third")):
-            text = first + (f"  {name}: {{type: memory, interval: 200ms}}\n" if name else "")
+            text = first + (f"  {name}: {{type: memory, interval: 1100ms}}\n" if name else "")
             (folder / f"..{turn}").mkdir()
             (folder / f"..{turn}" / "outrider.yaml").write_text(text)
             (folder / "..data_tmp").symlink_to(f"..{turn}")
@@ -131,17 +131,16 @@ def test_a_configmap_swap_is_seen_and_only_the_change_is_touched():
                 one.file.symlink_to("..data/outrider.yaml")
             else:
                 one.wait(lambda name=name: one.get(f"/readyz/{name}")[0] == 200)
-        log = one.log.read_text()
-        assert "probe third started; probe other stopped" in log
-        assert "probe me restarted" not in log
+        one.says("probe third started; probe other stopped")
+        assert "probe me restarted" not in one.log.read_text()
 
 
 def test_a_reload_makes_nobody_unready():
     """Another threshold restarts the probe; what was believed of it holds, so a ConfigMap edit empties no fleet."""
     gate = "probes: {me: {type: memory, of: self, interval: 60s, when_down: unready}}\n"
-    with agent(gate.replace("60s", "200ms")) as one:
+    with agent(gate.replace("60s", "1100ms")) as one:
         one.until("/readyz")
-        one.file.write_text(one.file.read_text().replace("200ms", "60s"))
+        one.file.write_text(one.file.read_text().replace("1100ms", "60s"))
         one.wait(lambda: "probe me restarted" in one.log.read_text())
         assert one.get("/readyz")[0] == 200
         assert one.json("/api/v1/probes/me")["state"] == "up"
@@ -153,7 +152,7 @@ def test_a_text_is_changed_without_touching_the_probe():
         one.until("/readyz/me")
         text = (
             one.file.read_text()
-            .replace("200ms", "200ms, description: our own")
+            .replace("1100ms", "1100ms, description: our own")
             .replace("format: text", "level: warning")
         )
         one.file.write_text(text)
@@ -252,7 +251,7 @@ def test_starts_from_the_last_good_file(tmp_path):
     with agent("probs: {}\n", "--on-bad-config=last-good", f"--state-dir={tmp_path}") as two:
         port = int(good.split("public: '127.0.0.1:")[1].split("'")[0])
         two.until("/readyz/me", port=port)
-        assert "running the last good one instead" in two.log.read_text()
+        two.says("running the last good one instead")
 
 
 def test_version_and_help():
@@ -271,7 +270,7 @@ def test_a_file_that_changes_while_the_agent_stops_opens_nothing():
         one.until("/readyz/me")
         text = one.file.read_text()
         one.signal(signal.SIGTERM)
-        one.file.write_text(text.replace("200ms", "300ms"))
+        one.file.write_text(text.replace("1100ms", "1300ms"))
         one.signal(signal.SIGHUP)
         assert one.ends() == 0
         assert one.log.read_text().count("started: ") == 1

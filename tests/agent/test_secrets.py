@@ -19,6 +19,7 @@ PLACES = (
     *("dsn-password", "redis-password", "url-password", "query", "bearer", "basic-password", "header", "body"),
     *("from-file", "from-variable", "from-default", "plug-in", "otlp-header"),
     *("webhook-header", "webhook-query", "alertmanager", "pagerduty", "slack", "teams"),
+    *("heartbeat-path", "heartbeat-header"),
 )
 CANARIES = {place: f"canary{number:02d}x{place.replace('-', '')}" for number, place in enumerate(PLACES)}
 CANARIES["pagerduty"] = CANARIES["pagerduty"].ljust(32, "0")  # as long as a routing key has to be
@@ -52,6 +53,7 @@ slos:
 traces:
   receive: {{http: '127.0.0.1:OTLP_PORT'}}
   forward: {{up: {{endpoint: 'http://127.0.0.1:1', headers: {{authorization: 'Bearer {otlp-header}'}}}}}}
+heartbeat: {{url: 'http://127.0.0.1:1/{heartbeat-path}', interval: 1s, headers: {{x-key: {heartbeat-header}}}}}
 alerts:
   receivers:
     hook:
@@ -91,7 +93,7 @@ def outrider(*words, env):
     """All that one command says."""
     command = [sys.executable, "-X", "dev", "-m", "outrider", *words]
     ended = subprocess.run(
-        command, check=False, cwd=ROOT, env=os.environ | env, capture_output=True, text=True, timeout=60
+        command, check=False, cwd=ROOT, env=os.environ | env, capture_output=True, text=True, timeout=120
     )
     return ended.stdout + ended.stderr
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.running import agent
 
-PROBE = "type: http, interval: 500ms, fast_interval: 200ms, failure_threshold: 2, success_threshold: 1"
+PROBE = "type: http, interval: 1s, timeout: 900ms, fast_interval: 200ms, failure_threshold: 2, success_threshold: 1"
 NOWHERE = "http://127.0.0.1:9"
 
 
@@ -47,7 +47,7 @@ def ask(one, method, path, body=None):
         f"http://127.0.0.1:{one.admin}{path}", content, {"Content-Type": "application/json"}, method=method
     )
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.headers, error.read()

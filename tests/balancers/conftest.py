@@ -14,16 +14,17 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from agent.demo.process import HOST, Server, free_port
+from agent.demo.process import HOST, Server
 from tests.docs.pages import DOCS, blocks
+from tests.ports import free_port
 from tests.running import PATIENCE, Agent, agent
 
 #: A replica's own front door decides, quickly; what everyone knows of it is a probe that only degrades.
 FILE = """
 probes:
-  app: {{type: http, url: "http://{host}:{port}/healthz", interval: 400ms, timeout: 300ms, fast_interval: 100ms,
+  app: {{type: http, url: "http://{host}:{port}/healthz", interval: 1500ms, timeout: 1400ms, fast_interval: 100ms,
         failure_threshold: 2}}
-  cache: {{type: http, url: "http://{host}:{port}/cachez", interval: 400ms, timeout: 300ms, fast_interval: 100ms,
+  cache: {{type: http, url: "http://{host}:{port}/cachez", interval: 1500ms, timeout: 1400ms, fast_interval: 100ms,
           failure_threshold: 2, when_down: degraded}}
 groups:
   front: {{members: [app]}}
@@ -247,7 +248,7 @@ class Load:
         async with aiohttp.ClientSession() as session:
             while not self.enough:
                 try:
-                    async with session.get(self.url, timeout=aiohttp.ClientTimeout(total=10)) as answer:
+                    async with session.get(self.url, timeout=aiohttp.ClientTimeout(total=PATIENCE)) as answer:
                         await answer.read()
                         self.told.append(answer.status)
                 except (aiohttp.ClientError, TimeoutError) as error:

@@ -4,6 +4,7 @@ from agent.web.balancers.agent_check import agent_check
 from config.types.address import ListenAddress
 from tests.agent.web.conftest import World
 from tests.balancers.conftest import HOST, Haproxy, load, needs, page, replicas, until
+from tests.running import AT_ONCE
 
 pytestmark = needs("haproxy")
 
@@ -57,8 +58,7 @@ async def test_a_private_fault_ejects_one_and_no_client_sees_it():
             async with load(balancer.url) as clients:
                 await clients.more(100)
                 made[0].app = 503
-                _, seconds = await until(lambda: _out(balancer), "app1 is out")
-                assert seconds < 4
+                await until(lambda: _out(balancer), "app1 is out", AT_ONCE)
                 served = made[0].served
                 await clients.more(200)
                 assert made[0].served <= served + 4  # what was on its way
@@ -80,14 +80,13 @@ async def _back(balancer):
 
 
 async def test_a_drain_costs_no_request():
-    """A replica that is asked to drain gets no more traffic within two seconds, serves what came, and nothing fails."""
+    """A replica that is asked to drain soon gets no more traffic, serves what came, and nothing fails."""
     async with replicas() as made:
         with Haproxy(page("haproxy"), made, "bind :80") as balancer:
             async with load(balancer.url) as clients:
                 await clients.more(100)
                 made[1].agent.post("/api/v1/drain")
-                _, seconds = await until(lambda: _gone(balancer), "app2 is out")
-                assert seconds < 3
+                await until(lambda: _gone(balancer), "app2 is out", AT_ONCE)
                 served = made[1].served
                 await clients.more(200)
             assert made[1].served <= served + 4

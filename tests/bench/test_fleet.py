@@ -18,14 +18,14 @@ async def test_a_private_fault_is_lost_requests_of_one_replica():
     for client in clients.values():
         assert client.asked == pytest.approx((fleet_lost.BEFORE + 6) * fleet_lost.RATE, abs=1)
         assert client.lost["500"]
-    assert clients["shallow"].lost["500"] == pytest.approx(6 * fleet_lost.RATE / 2, abs=15)
-    assert clients["outrider"].total < clients["shallow"].total
+    assert clients["shallow"].lost["500"] == pytest.approx(6 * fleet_lost.RATE / 2, abs=30)
+    assert clients["outrider"].lost["500"] < clients["shallow"].lost["500"]
 
 
 @pytest.mark.parametrize("became", ["200", "503", "refused", "slow", "cut short"])
 async def test_a_client_tells_what_became_of_a_request(became, monkeypatch):
     """An answer of 200 in time is not lost; any other end is, under its name."""
-    monkeypatch.setattr(fleet_lost, "SLOW", 0.2)
+    monkeypatch.setattr(fleet_lost, "SLOW", 0.2 if became == "slow" else 60.0)
 
     async def answer(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
@@ -48,7 +48,7 @@ async def test_a_client_tells_what_became_of_a_request(became, monkeypatch):
 def test_the_gap_of_a_killed_agent_is_seen():
     """An agent that was killed is back within seconds, and its readiness not before its life."""
     gaps = fleet_gap.measure(0.5, 1)
-    assert 0 < gaps["/livez"][0] <= gaps["/readyz"][0] + 0.2  # asked at other moments
+    assert 0 < gaps["/livez"][0] <= gaps["/readyz"][0] + 2.0  # asked at other moments
     assert gaps["OTLP"][0] > 0
 
 

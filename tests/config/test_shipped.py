@@ -21,6 +21,8 @@ FOLDER = Path(__file__).parents[2] / "config"
 FILES = sorted([*FOLDER.glob("*.yaml"), *FOLDER.glob("examples/*.yaml")])
 ENVIRONMENT = {
     "ALERT_WEBHOOK_URL": "https://hooks.example/x",
+    "BACKUP_TOKEN": "token",
+    "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/x",
     "DATABASE_URL": "postgres://shop:p@db.internal/shop",
     "OTEL_SERVICE_NAME": "shop",
     "OTLP_TOKEN": "token",

@@ -4,7 +4,8 @@ import pytest
 
 from config.errors import ConfigError
 from config.load import load
-from config.sections.slos import SpanSli
+from config.sections.sli import CounterSli, Sli, SpanSli
+from config.types import Bound
 
 TRACES = "service: s\ntraces: {forward: {gw: {endpoint: 'http://up:4318'}}}\nprobes: {db: {type: x}}\n"
 
@@ -33,7 +34,26 @@ def faults(*args, **options):
 def test_requests_are_counted(text, spans, within):
     """Server spans of all routes unless told, with a limit where one is written."""
     sli = load(slo(text), {}).config.objectives["a"].sli
-    assert (sli.probe, sli.spans, sli.within) == (None, spans, within)
+    assert (sli.probe, sli.spans, sli.within) == (None, spans, within and Bound(within, "seconds"))
+
+
+@pytest.mark.parametrize(
+    ("text", "sli"),
+    [
+        ("{heartbeat: db}", Sli(heartbeat="db")),
+        ("{reading: db.lag, within: 10s}", Sli(reading="db.lag", within=Bound(10, "seconds"))),
+        ("{reading: db.phase.connect, within: 10ms}", Sli(reading="db.phase.connect", within=Bound(0.01, "seconds"))),
+        ("{reading: db.used, within: 80%}", Sli(reading="db.used", within=Bound(0.8, "ratio"))),
+        ("{reading: db.size, within: 64MiB}", Sli(reading="db.size", within=Bound(64 << 20, "bytes"))),
+        ("{reading: db.depth, within: 1000}", Sli(reading="db.depth", within=Bound(1000))),
+        ("{histogram: db.latency, within: 300ms}", Sli(histogram="db.latency", within=Bound(0.3, "seconds"))),
+        ("{counters: {bad: db.a, total: db.b}}", Sli(counters=CounterSli(bad="db.a", total="db.b"))),
+    ],
+)
+def test_what_a_probe_reads_is_counted(text, sli):
+    """Readings with a limit in any unit, counters, histograms and heartbeats; each is about one probe."""
+    found = load(slo(text), {}).config.objectives["a"].sli
+    assert (found, found.on) == (sli, "db")
 
 
 @pytest.mark.parametrize(
@@ -42,14 +62,30 @@ def test_requests_are_counted(text, spans, within):
         ("{}", "4:33: slos.a.sli: counts nothing; write {probe: NAME}, or {spans: {kind: server}}"),
         ("{within: 1s}", "slos.a.sli: counts nothing; write"),
         ("{probe: db, spans: {}}", "slos.a.sli.spans: stands beside `probe`, and one objective counts one thing"),
-        ("{probe: db, within: 1s}", "slos.a.sli.within: is for spans; leave it out"),
+        (
+            "{probe: db, within: 1s}",
+            "slos.a.sli.within: is for `reading`, `spans` and `histogram`; leave it out: a slow",
+        ),
+        ("{counters: {bad: db.a, total: db.b}, within: 1s}", "slos.a.sli.within: is for `reading`, `spans` and"),
         ("{spans: {kind: client}}", "slos.a.sli.spans.kind: 'client' is not one of server, consumer"),
         ("{spans: {path: /x}}", "slos.a.sli.spans.path: unknown key; known here: kind, route"),
         ("{spans: {route: ''}}", "slos.a.sli.spans.route: '' is empty; write a route such as /checkout"),
-        ("{spans: {}, within: 300}", "slos.a.sli.within: '300' has no unit"),
-        ("{spans: {}, within: 0}", "slos.a.sli.within: '0' is too small; write at least 1ms"),
-        ("{spans: {}, within: 2h}", "slos.a.sli.within: '2h' is too large; write at most 1h"),
-        ("{reading: db.lag, within: 10s}", "slos.a.sli.reading: is not in this version of Outrider; leave it out"),
+        ("{spans: {}, within: 300}", "slos.a.sli.within: 300 is no duration; write one such as 300ms"),
+        ("{spans: {}, within: 80%}", "slos.a.sli.within: 80% is no duration"),
+        ("{spans: {}, within: 0s}", "slos.a.sli.within: 0s is not from 1ms to 1h; write one such as 300ms"),
+        ("{spans: {}, within: 2h}", "slos.a.sli.within: 2h is not from 1ms to 1h"),
+        ("{spans: {}, within: fast}", "slos.a.sli.within: 'fast' is not a threshold"),
+        ("{reading: db.lag}", "slos.a.sli: needs the key `within`: what `reading` is good up to"),
+        ("{histogram: db.latency}", "slos.a.sli: needs the key `within`: what `histogram` is good up to"),
+        ("{reading: db.lag, within: 5/min}", "slos.a.sli.within: 5/min is a rate; write a limit such as 300ms"),
+        ("{reading: lag, within: 5s}", "slos.a.sli.reading: 'lag' does not fit; write a probe and a reading of it"),
+        ("{reading: dv.lag, within: 5s}", "4:34: slos.a.sli.reading: 'dv' names no probe; known here: db"),
+        ("{histogram: dv.lag, within: 5s}", "slos.a.sli.histogram: 'dv' names no probe; known here: db"),
+        ("{heartbeat: dv}", "slos.a.sli.heartbeat: 'dv' names no probe; known here: db"),
+        ("{counters: {bad: db.a}}", "slos.a.sli.counters: needs the key `total`"),
+        ("{counters: {bad: db.a, total: db.a}}", "slos.a.sli.counters.bad: is the same as `total`"),
+        ("{counters: {bad: db.a, total: cache.b}}", "slos.a.sli.counters.bad: is of another probe than `total`"),
+        ("{heartbeat: db, reading: db.lag, within: 1s}", "slos.a.sli.reading: stands beside `heartbeat`"),
     ],
 )
 def test_one_objective_counts_one_thing(text, says):

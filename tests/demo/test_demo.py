@@ -23,14 +23,15 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from agent.demo.alertmanager import available
-from agent.demo.process import free_port, port_taken
+from agent.demo.process import port_taken
+from tests.ports import free_port
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 _ROOT = Path(__file__).parents[2]
 _ENV = {**os.environ, "PYTHONPATH": str(_ROOT), "COLUMNS": "100", "LINES": "40", "TERM": "xterm-256color"}
-_ENDS_WITHIN = 15.0  # seconds after Ctrl-C
-_STARTS_WITHIN = 60.0
+_ENDS_WITHIN = 60.0  # seconds after Ctrl-C: 2 or 3, but on a busy machine
+_STARTS_WITHIN = 120.0
 
 
 class Demo:
@@ -65,7 +66,7 @@ class Demo:
 
     def nothing_left(self):
         """Neither process, nor port, nor file."""
-        _, alive = psutil.wait_procs(self.children, timeout=5)
+        _, alive = psutil.wait_procs(self.children, timeout=60)
         return not alive and not any(map(port_taken, self.ports)) and not self.home.exists()
 
 
@@ -82,7 +83,7 @@ def _demo(folder, **popen):
             pipe.close()
 
 
-def _until(true, *, within=20.0):
+def _until(true, *, within=60.0):
     """The first answer that is true, asked for until then."""
     deadline = time.monotonic() + within
     while not (answer := true()):
@@ -93,7 +94,7 @@ def _until(true, *, within=20.0):
 
 def _get(url):
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=5)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
     try:
         connection.request("GET", parts.path)
         return json.loads(connection.getresponse().read())
@@ -183,7 +184,7 @@ def test_the_demo_from_start_to_end(tmp_path):
 
         wanted = {"outrider", "alertmanager"} if available() else {"outrider"}
         reached = lambda: wanted <= {each["sender"] for each in _get(f"{at['webhook']}/alerts")}  # noqa: E731
-        _until(reached, within=90)
+        _until(reached, within=180)
         # Every replica calls: that of the others may have come first.
         _until(lambda: told("alert orders-db firing (page)"))
         assert demo.order("mend", "postgres")[0] == 0
@@ -248,9 +249,9 @@ def test_a_budget_burns_and_one_person_is_called(tmp_path):
         words = lambda: _words(_get(f"{at['webhook']}/alerts"))  # noqa: E731
         _until(lambda: _upstream(at["outrider-1-admin"])["delivered_spans"] > 0)
         assert demo.order("break", "slo")[0] == 0
-        _until(lambda: words() == {(each, "orders"): ["firing"] for each in senders}, within=120)
+        _until(lambda: words() == {(each, "orders"): ["firing"] for each in senders}, within=240)
         assert demo.order("mend", "slo")[0] == 0
-        _until(lambda: words() == {(each, "orders"): ["firing", "resolved"] for each in senders}, within=60)
+        _until(lambda: words() == {(each, "orders"): ["firing", "resolved"] for each in senders}, within=120)
         assert [_get(f"{at[f'outrider-{number}-admin']}/api/v1/alerts")["alerts"] for number in (1, 2, 3)] == [
             [],
             [],
@@ -355,7 +356,7 @@ def test_what_is_killed_leaves_no_process(tmp_path):
         assert (refused.returncode, refused.stderr[:50]) == (78, "outrider demo: a demo runs in this folder already ")
         demo.process.kill()
         demo.process.wait()
-        _, alive = psutil.wait_procs(demo.children, timeout=10)
+        _, alive = psutil.wait_procs(demo.children, timeout=60)
         assert not alive
         (demo.home / "addresses.json").unlink()
     with _demo(

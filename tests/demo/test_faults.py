@@ -9,9 +9,10 @@ import pytest
 
 from agent.demo import files
 from agent.demo.faults import FaultError, Faults
-from agent.demo.process import free_port, port_taken
+from agent.demo.process import port_taken
 from agent.demo.stage import Stage
 from agent.demo.together import start_all
+from tests.ports import free_port
 
 
 def _servers(stage):

@@ -63,7 +63,7 @@ def test_keys_arrive_one_by_one_and_the_terminal_is_left_as_found(terminal):
             os.write(ours, key.encode())
             assert program.stdout.readline() == f"<{key}>\n"
         os.write(ours, b"q")
-        assert program.wait(10) == 0
+        assert program.wait(60) == 0
     assert termios.tcgetattr(theirs) == before
 
 
@@ -74,7 +74,7 @@ def test_ctrl_c_stays_a_signal(terminal):
     with _start(theirs) as program:
         assert program.stdout.readline() == "keys\n"
         os.write(ours, b"\x03")
-        assert program.wait(10) != 0
+        assert program.wait(60) != 0
     assert termios.tcgetattr(theirs) == before
 
 
@@ -82,7 +82,7 @@ def test_a_terminal_of_someone_else_is_left_alone(terminal):
     """In the background there are no keys: to set the terminal from there would stop the program."""
     _, theirs = terminal
     with _start(theirs, leads_session=False) as program:
-        assert program.communicate(timeout=10)[0] == "none\n"
+        assert program.communicate(timeout=60)[0] == "none\n"
 
 
 async def test_without_a_terminal_there_are_no_keys(tmp_path):
@@ -99,7 +99,7 @@ async def test_the_end_of_input_is_no_key(terminal, monkeypatch):
     with os.fdopen(theirs) as stream, pressed(stream, got.put_nowait) as there:
         assert there
         os.write(ours, b"r")
-        assert await asyncio.wait_for(got.get(), 5) == "r"
+        assert await asyncio.wait_for(got.get(), 60) == "r"
         os.close(ours)
         await asyncio.sleep(0.05)
     assert got.empty()

@@ -11,11 +11,12 @@ import asyncpg
 import psutil
 import pytest
 
-from agent.demo.process import ServerError, free_port, port_taken
+from agent.demo.process import STOP_SECONDS, ServerError, port_taken
 from agent.demo.servers import Postgres, Rotel, Valkey
+from tests.ports import free_port
 
 
-def _talk(server, line=b"PING\r\n", patience=5.0):
+def _talk(server, line=b"PING\r\n", patience=30.0):
     with socket.create_connection(("127.0.0.1", server.port), patience) as connection:
         connection.settimeout(patience)
         connection.sendall(line)
@@ -89,7 +90,7 @@ def test_paused_accepts_and_never_answers():
         assert _talk(server) == b"+PONG\r\n"
         server.pause()
         started = time.monotonic()
-    assert time.monotonic() - started < 5, "a paused server must not hold up the end"
+    assert time.monotonic() - started < STOP_SECONDS, "a paused server must not hold up the end"
 
 
 async def test_paused_postgres_freezes_its_sessions():
@@ -119,9 +120,9 @@ def test_rotel_forwards():
         request = urllib.request.Request(
             f"{first.url}/v1/traces", body.SerializeToString(), {"Content-Type": "application/x-protobuf"}
         )
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             assert answer.status == 200
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while "Received traces" not in last.log:
             assert time.monotonic() < deadline, last.log
             time.sleep(0.02)
@@ -211,7 +212,7 @@ def test_a_killed_parent_leaves_no_process():
         parent.send_signal(signal.SIGKILL)
         parent.wait()
         parent.stdout.close()
-    deadline = time.monotonic() + 20  # a busy machine
+    deadline = time.monotonic() + 60
     while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids):
         assert time.monotonic() < deadline, "servers are left behind"
         time.sleep(0.05)

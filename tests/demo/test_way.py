@@ -24,7 +24,7 @@ def way(target):
 
 
 def _connect(port):
-    return socket.create_connection(("127.0.0.1", port), 5)
+    return socket.create_connection(("127.0.0.1", port), 30)
 
 
 def _pong(connection):

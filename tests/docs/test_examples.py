@@ -30,6 +30,7 @@ SECRETS = {
     "redis_url": "redis://cache.internal",
     "pagerduty": "0" * 32,
     "slack_url": "https://hooks.slack.com/services/T0/B0/x",
+    "heartbeat_url": "https://hc-ping.com/5e6f",
     "teams_url": "https://prod.westeurope.logic.azure.com/workflows/x",
 }
 _COMMAND = re.compile(r"^(?:\$ )?outrider (.+)$", re.MULTILINE)

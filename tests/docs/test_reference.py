@@ -12,13 +12,13 @@ from agent.web import tables as listeners
 from config import model, shapes
 from config.later import KEYS
 from config.net.tls import TlsOptions
-from config.sections import alerts, groups, listen, log, maintenance, metrics, probes, readiness, slos, traces
+from config.sections import alerts, groups, listen, log, maintenance, metrics, probes, readiness, sli, slos, traces
+from config.sections.heartbeat import Heartbeat
 from exporters.notify.alertmanager import AlertmanagerOptions
+from exporters.notify.chat import ChatOptions
 from exporters.notify.email import EmailOptions
 from exporters.notify.log import LogOptions
 from exporters.notify.pagerduty import PagerDutyOptions
-from exporters.notify.slack import SlackOptions
-from exporters.notify.teams import TeamsOptions
 from exporters.notify.webhook import WebhookOptions
 from exporters.otlp.grpc import OtlpGrpcOptions
 from exporters.otlp.http import OtlpHttpOptions
@@ -57,19 +57,22 @@ KEYS_OF = {
     (CONFIGURATION, "## `traces`", 1): [("", traces.Destination), ("", OtlpHttpOptions), ("", OtlpGrpcOptions)],
     (CONFIGURATION, "## `slos`", 0): [
         ("", slos.Slo),
-        ("sli.", slos.Sli),
-        ("sli.spans.", slos.SpanSli),
+        ("sli.", sli.Sli),
+        ("sli.spans.", sli.SpanSli),
+        ("sli.counters.", sli.CounterSli),
         ("alerts.", slos.SloAlerts),
         ("alerts.windows[].", slos.AlertWindows),
     ],
     (CONFIGURATION, "## `alerts`", 0): [("", alerts.Alerts), ("routes[].", alerts.Route)],
+    (CONFIGURATION, "## `alerts.plain`", 0): [("", alerts.PlainAlerts), ("NAME.", alerts.PlainAlert)],
     (CONFIGURATION, "## `alerts`", 1): [("", alerts.Receiver), ("", WebhookOptions)],
     (CONFIGURATION, "## `alerts`", 2): [("", alerts.Receiver), ("", AlertmanagerOptions)],
     (CONFIGURATION, "## `alerts`", 3): [("", alerts.Receiver), ("", PagerDutyOptions)],
-    (CONFIGURATION, "## `alerts`", 4): [("", alerts.Receiver), ("", SlackOptions)],
-    (CONFIGURATION, "## `alerts`", 5): [("", alerts.Receiver), ("", TeamsOptions)],
+    (CONFIGURATION, "## `alerts`", 4): [("", alerts.Receiver), ("", ChatOptions)],
+    (CONFIGURATION, "## `alerts`", 5): [("", alerts.Receiver), ("", ChatOptions)],
     (CONFIGURATION, "## `alerts`", 6): [("", alerts.Receiver), ("", EmailOptions)],
     (CONFIGURATION, "## `alerts`", 7): [("", alerts.Receiver), ("", LogOptions)],
+    (CONFIGURATION, "## `heartbeat`", 0): [("", Heartbeat)],
     (CONFIGURATION, "## `tls`", 0): [("", TlsOptions)],
     (PROBES_PAGE, "## http", 0): [("", HttpOptions)],
     (PROBES_PAGE, "## http", 1): [("", Expect)],
@@ -81,7 +84,7 @@ KEYS_OF = {
     (PROBES_PAGE, "## memory", 0): [("", MemoryOptions)],
 }
 # Told in the row of the key that holds them.
-INSIDE = {"receive", "queue", "metrics", "sli", "sli.spans", "alerts"}
+INSIDE = {"receive", "queue", "metrics", "sli", "sli.spans", "sli.counters", "alerts"}
 PLACES = pytest.mark.parametrize("place", KEYS_OF, ids=lambda place: f"{place[0].stem} {place[1]} {place[2]}")
 
 

@@ -78,7 +78,7 @@ async def test_groups_are_told_as_they_come():
     running = asyncio.create_task(sentry.run())
     for count, type_ in enumerate(("ValueError", "KeyError"), start=1):
         sentry.seen(Seen(type=type_))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(notes.events) < count:
                 await asyncio.sleep(0.001)
     running.cancel()
@@ -155,7 +155,7 @@ async def test_the_sdk_delivers_an_envelope():
     sentry.seen(Seen())
     running = asyncio.create_task(sentry.run())
     try:
-        await asyncio.wait_for(ingest.came.wait(), 20)
+        await asyncio.wait_for(ingest.came.wait(), 60)
     finally:
         running.cancel()
         await sentry.aclose()

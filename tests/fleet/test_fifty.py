@@ -12,7 +12,7 @@ import pytest
 
 from tests.fleet.play import INTERVAL, NOTICED, RECOVERED, SLACK, fleet, play
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 SIZE = 50
 SEED = int(os.environ.get("OUTRIDER_FLEET_SEED") or random.randrange(1_000_000))
@@ -27,7 +27,7 @@ def fifty():
 
 @pytest.mark.parametrize("how", ["refuse", "hang"])
 def test_one_that_is_cut_off_alone_leaves_and_comes_back(fifty, how):
-    """It is out within its thresholds plus 3 s, nobody else is, and it is back soon after the way is mended."""
+    """It is out, nobody else is, and it is back once the way is mended."""
     fifty.meet()
     alone = random.Random(f"{SEED} {how}").randrange(SIZE)
     mark = fifty.mark()

@@ -4,7 +4,7 @@ import pytest
 
 from tests.fleet.play import NOTICED, RECOVERED, SLACK, fleet, play
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def three():
 
 @pytest.mark.parametrize("how", ["refuse", "hang"])
 def test_one_of_three_that_is_cut_off_leaves_and_comes_back(three, how):
-    """It is out within its thresholds plus 3 s, the two others stay, and it is back soon after the way is mended."""
+    """It is out, the two others stay, and it is back once the way is mended."""
     mark = three.mark()
     getattr(three.ways, how)([1])
     three.until(lambda: three.watch.words()[1] == "unready", "it is out", NOTICED + SLACK)

@@ -44,7 +44,7 @@ class Watch:
 
     def __exit__(self, *exception: object) -> None:
         self._over.set()
-        self._thread.join(10)
+        self._thread.join(60)
 
     async def _ask_all(self) -> None:
         asking = [asyncio.create_task(self._ask(number)) for number in range(len(self._ports))]

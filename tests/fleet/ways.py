@@ -69,7 +69,7 @@ class Ways:
 
     def __exit__(self, *exception: object) -> None:
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(60)
         self._process.stdout.close()
 
 

@@ -30,7 +30,7 @@ def objects(values, **options):
     found = {}
     for path, text in templates(values, **options).items():
         if not path.endswith("NOTES.txt"):
-            for one in filter(None, yaml.safe_load_all(text)):
+            for one in filter(None, yaml.load_all(text, yaml.CSafeLoader)):
                 assert (one["kind"], one["metadata"]["name"]) not in found
                 found[one["kind"], one["metadata"]["name"]] = one
     return found

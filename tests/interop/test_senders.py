@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.demo.servers import free_port
 from tests.pipeline.ends import HOST, Collector
+from tests.ports import free_port
 from tests.running import PATIENCE, ROOT, agent
 
 pytestmark = [pytest.mark.e2e, pytest.mark.case("D1")]

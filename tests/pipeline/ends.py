@@ -126,7 +126,7 @@ class Sender:
         return answer.status
 
     def _run(self) -> None:
-        with contextlib.closing(http.client.HTTPConnection(HOST, self.port, timeout=5)) as connection:
+        with contextlib.closing(http.client.HTTPConnection(HOST, self.port, timeout=30)) as connection:
             while not self._ending.wait(self.pause):
                 try:
                     self.once(connection)

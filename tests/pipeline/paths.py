@@ -13,9 +13,9 @@ import psutil
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as text
 
-from agent.demo.servers import free_port
 from tests.pipeline.bodies import requests_of
 from tests.pipeline.ends import HOST, PROTOBUF, body_of
+from tests.ports import free_port
 from tests.running import PATIENCE, ROOT, Agent, agent
 
 SETTLED = ("delivered_spans_total", "rejected_upstream_spans_total", "dropped_spans_total", "queue_spans")
@@ -29,7 +29,7 @@ def file_of(forward: dict[str, int | str], folder: Path | None = None, traces: s
     return "\n".join([*lines, *(f"  {line}" for line in traces.splitlines()), ""])
 
 
-def upstream(where: int | str, timeout: str = "2s") -> str:
+def upstream(where: int | str, timeout: str = "30s") -> str:
     """The keys of a destination on a port."""
     assert where, "it does not listen yet"
     return f"endpoint: 'http://{HOST}:{where}', timeout: {timeout}" if isinstance(where, int) else where

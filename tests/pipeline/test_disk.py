@@ -25,6 +25,7 @@ from tests.pipeline.paths import (
     spans,
 )
 from tests.pipeline.upstreams import scripted
+from tests.running import PATIENCE
 
 pytestmark = pytest.mark.e2e
 
@@ -51,7 +52,7 @@ def memory_group(name, limit):
 
 
 @pytest.mark.case("F4")
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_small_container_outlives_a_long_outage(tmp_path):
     """96 MiB, 10,000 spans a second, and nobody who takes them: no kill by the kernel, memory flat, nothing lost."""
     if not GROUPS.is_dir():
@@ -93,7 +94,7 @@ def test_a_full_disk_is_served_from_memory_until_there_is_room(tmp_path):
             )
             sent |= send(running, range(100_001, 100_501))
             assert not missing(running)
-            assert "the disk is" in running.log.read_text()
+            running.says("the disk is")
             (folder / "filler").unlink()
             running.wait(lambda: not page(running).total("state_degraded"), "a state that is well")
             running.wait(lambda: running.json("/api/v1/pipeline")["storage_degraded"] is False, "the same by the API")
@@ -143,7 +144,7 @@ def test_a_folder_that_is_read_only_is_used_when_it_can_be_written(tmp_path):
         with serving(file_of({"gateway": gateway.port}, folder)) as running:
             sent = send(running, range(1, 101))
             assert page(running).total("state_degraded") == 1
-            assert "read-only" in running.log.read_text()
+            running.says("read-only")
             subprocess.run(["mount", "-o", "remount,rw", folder], check=True)
             running.wait(lambda: not page(running).total("state_degraded"), "a state that is well")
             sent |= send(running, range(101, 201))
@@ -166,7 +167,7 @@ def test_a_folder_that_is_removed_is_made_anew(tmp_path):
         with serving(file_of({"gateway": gateway.port}, folder)) as running:
             sent = send(running, range(1, 501))
             shutil.rmtree(folder)
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + PATIENCE
             while not (folder / "outrider.db").exists():
                 assert time.monotonic() < deadline, "the file was never made anew"
                 sent |= send(running, range(len(sent) + 1, len(sent) + 11))
@@ -198,8 +199,7 @@ def test_a_second_agent_keeps_its_hands_off(tmp_path):
         sent |= send(second, range(101, 201))
         assert page(first).total("state_degraded") == 0
         assert page(second).total("state_degraded") == 1
-        said = second.log.read_text()
-        assert f"another agent (process {first.process.pid}) uses it" in said
+        second.says(f"another agent (process {first.process.pid}) uses it")
         first.signal(15)
         assert first.ends() == 0
         second.wait(lambda: not page(second).total("state_degraded"), "the folder for itself")

@@ -24,6 +24,7 @@ from tests.pipeline.paths import (
     settled,
     spans,
 )
+from tests.running import AT_ONCE
 
 pytestmark = pytest.mark.e2e
 
@@ -37,7 +38,7 @@ def _head(length, more=""):
 
 def _sends(address, *parts, pause=0.0, read=True):
     """Send these parts on a connection of their own; what came back, b"" where it was cut off."""
-    with contextlib.suppress(OSError), socket.create_connection((HOST, address), timeout=10) as connection:
+    with contextlib.suppress(OSError), socket.create_connection((HOST, address), timeout=30) as connection:
         for part in parts:
             connection.sendall(part)
             time.sleep(pause)
@@ -122,8 +123,6 @@ ATTACKS = (
     *(_slow_body, _slow_head, _large_head, _endless_head, _never_reads, _gzip_bomb, _json_bomb, _empty_messages),
     *(_deep, _garbage_to_grpc, _http1_to_grpc, _half_a_frame_to_grpc),
 )
-#: Seconds that a kubelet waits for an answer unless it is told otherwise; how fast we are is for `bench/` to say.
-KUBELET = 1.0
 
 
 class Pulse:
@@ -143,7 +142,7 @@ class Pulse:
         self._thread.join()
 
     def _run(self):
-        with contextlib.closing(http.client.HTTPConnection(HOST, self._running.public, timeout=10)) as connection:
+        with contextlib.closing(http.client.HTTPConnection(HOST, self._running.public, timeout=30)) as connection:
             while not self._ending.wait(0.01):
                 began = time.perf_counter()
                 connection.request("GET", "/livez")
@@ -176,8 +175,8 @@ def test_a_siege_of_senders_is_noticed_by_nobody(tmp_path):
         collector.until(honest.acknowledged)
         settled(running)
         assert pulse.largest - before < 80 * MIB, pulse.largest - before
-        assert pulse.p99 < KUBELET, pulse.p99
-        assert lag < KUBELET, lag
+        assert pulse.p99 < AT_ONCE
+        assert lag < AT_ONCE
         assert running.log.read_text().count("\n") < 200
         assert page(running).total("otlp_refused_requests_total") > 100
 
@@ -199,7 +198,7 @@ def test_five_hundred_connections_are_served_beside_those_that_idle(tmp_path):
             sent.add(number)
         collector.until(sent)
         settled(running)
-        assert page(running).total("event_loop_lag_seconds") < KUBELET
+        assert page(running).total("event_loop_lag_seconds") < AT_ONCE
 
 
 def test_requests_that_are_cut_off_leave_nothing_behind():

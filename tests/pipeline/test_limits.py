@@ -2,7 +2,6 @@
 
 import gzip
 import http.client
-import select
 import socket
 import threading
 import time
@@ -30,6 +29,7 @@ from tests.pipeline.paths import (
     spans,
 )
 from tests.pipeline.upstreams import scripted
+from tests.running import AT_ONCE, PATIENCE
 
 pytestmark = pytest.mark.e2e
 
@@ -49,7 +49,7 @@ def test_a_full_memory_says_so_on_both_doors():
             while True:
                 ids = range(first, first + 50)
                 try:
-                    call(body_of(ids), timeout=10)
+                    call(body_of(ids), timeout=PATIENCE)
                 except grpc.RpcError as error:
                     refused = error
                     break
@@ -59,7 +59,7 @@ def test_a_full_memory_says_so_on_both_doors():
             trailing = dict(refused.trailing_metadata())
             for carrier in (retryinfo.DETAILS, retryinfo.LEGACY):
                 assert retryinfo.in_metadata([(carrier, trailing[carrier])]) == 1
-            connection = http.client.HTTPConnection(HOST, running.otlp, timeout=10)
+            connection = http.client.HTTPConnection(HOST, running.otlp, timeout=30)
             connection.request("POST", "/v1/traces", body_of(range(1, 51)), {"Content-Type": PROTOBUF})
             answer = connection.getresponse()
             assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
@@ -124,7 +124,7 @@ def test_a_hundred_uploads_at_once_never_exceed_the_budget():
     receive = "memory: 16MiB, max_body: 8MiB"
     with collector.listening(), serving(file_of({"gateway": collector.port}, None, limits, receive)) as running:
         send(running, range(1, 11))
-        before, most, ending = hidden_rss(running), [0], threading.Event()
+        before, most, ending, refused = hidden_rss(running), [0], threading.Event(), threading.Event()
 
         def look():
             while not ending.wait(0.02):
@@ -133,7 +133,7 @@ def test_a_hundred_uploads_at_once_never_exceed_the_budget():
         looking = threading.Thread(target=look)
         looking.start()
         with ThreadPoolExecutor(100) as pool:
-            answers = list(pool.map(lambda _: _upload(running.otlp, body), range(100)))
+            answers = list(pool.map(lambda _: _upload(running.otlp, body, refused), range(100)))
         ending.set()
         looking.join()
         codes = {code for code, _ in answers}
@@ -145,50 +145,48 @@ def test_a_hundred_uploads_at_once_never_exceed_the_budget():
         assert not missing(running)
 
 
-def _upload(otlp, body):
-    """The status, and how many bytes of the body were sent before it came: none for a second, then all."""
-    head = f"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: {PROTOBUF}\r\nContent-Length: {len(body)}\r\n\r\n"
-    with socket.create_connection((HOST, otlp), timeout=20) as connection:
-        connection.sendall(head.encode())
-        answered, _, _ = select.select([connection], [], [], 1.0)
-        if not answered:
-            connection.sendall(body)
-        return int(connection.recv(4096).split()[1]), 0 if answered else len(body)
+def _upload(otlp, body, refused):
+    """The status, and how many bytes of the body were sent before it came: none, or all once it was asked for."""
+    head = f"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: {PROTOBUF}\r\nContent-Length: {len(body)}\r\n"
+    with socket.create_connection((HOST, otlp), timeout=PATIENCE) as connection:
+        connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+        code = int(connection.recv(4096).split()[1])
+        if code != 100:
+            refused.set()
+            return code, 0
+        refused.wait(2)  # so that all of the budget is taken
+        connection.sendall(body)
+        return int(connection.recv(4096).split()[1]), len(body)
 
 
 @pytest.mark.case("D5")
 def test_a_thousand_requests_a_second_of_one_span(tmp_path):
-    """A sender without batching: nothing is lost, and the loop hardly lags."""
+    """A sender without batching: nothing is lost, each costs little, and the loop turns."""
     collector = Collector()
     with collector.listening(), serving(file_of({"gateway": collector.port}, tmp_path)) as running:
         bodies = [requests_of([number]) for number in range(1, 3001)]
-        began, took = time.monotonic(), []
+        began, before = time.monotonic(), running.cpu
         with ThreadPoolExecutor(4) as pool:
-            for part in pool.map(_paced, [(running.otlp, bodies[n::4], began) for n in range(4)]):
-                took += part
-        lag = page(running).total("event_loop_lag_seconds")
+            list(pool.map(_paced, [(running.otlp, bodies[n::4], began) for n in range(4)]))
+        lag, spent = page(running).total("event_loop_lag_seconds"), running.cpu - before
         collector.until(set(range(1, 3001)))
         settled(running)
         assert not missing(running)
-        assert lag < 1, lag  # what a kubelet waits; how little it is, `bench/` says
-        assert sorted(took)[len(took) // 2] < 0.25
+        assert lag < AT_ONCE
+        assert spent / len(bodies) < 0.01  # seconds of processor for one request; how many, `bench/` says
 
 
 def _paced(work):
-    """250 a second on one connection; how long each took."""
+    """250 a second on one connection."""
     otlp, bodies, began = work
-    took = []
-    connection = http.client.HTTPConnection(HOST, otlp, timeout=10)
+    connection = http.client.HTTPConnection(HOST, otlp, timeout=PATIENCE)
     for number, body in enumerate(bodies):
         time.sleep(max(0.0, began + number / 250 - time.monotonic()))
-        at = time.monotonic()
         connection.request("POST", "/v1/traces", body, {"Content-Type": PROTOBUF})
         with connection.getresponse() as answer:
             assert answer.status == 200
             answer.read()
-        took.append(time.monotonic() - at)
     connection.close()
-    return took
 
 
 def test_headers_that_go_along_count_as_what_they_cost():
@@ -198,7 +196,7 @@ def test_headers_that_go_along_count_as_what_they_cost():
         send(running, range(1, 11))
         before = hidden_rss(running)
         body, status, sent = gzip.compress(body_of(range(1, 2), 0)), 200, 0
-        connection = http.client.HTTPConnection(HOST, running.otlp, timeout=10)
+        connection = http.client.HTTPConnection(HOST, running.otlp, timeout=30)
         while status == 200 and sent < 6000:
             names = {name: f"{sent}".ljust(7500, "x") for name in ("x-a", "x-b")}
             connection.request(

@@ -6,12 +6,12 @@ import time
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from agent.demo.servers import free_port
 from tests.agent.upstream import Reply
 from tests.pipeline.bodies import requests_of
 from tests.pipeline.ends import body_of
 from tests.pipeline.paths import Page, again, file_of, missing, page, post, requests, serving, settled, spans
 from tests.pipeline.upstreams import scripted
+from tests.ports import free_port
 
 pytestmark = pytest.mark.e2e
 
@@ -105,7 +105,7 @@ def scraped(running):
 
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
     request = urllib.request.Request(f"http://127.0.0.1:{running.public}/metrics", headers=accept)
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=30) as answer:
         assert "openmetrics" in answer.headers["Content-Type"]
         return Page(answer.read().decode(), exemplars=True)
 

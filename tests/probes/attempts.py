@@ -25,7 +25,7 @@ class Attempts:
 
 
 @asynccontextmanager
-async def attempts(cls, seconds=2.0, service="checkout", **options):
+async def attempts(cls, seconds=20.0, service="checkout", **options):
     """The attempts of a probe of this class with these options; its problems are none; closed at the end."""
     chosen = cls.options_type(**options)
     assert not list(chosen.problems())
@@ -55,7 +55,7 @@ async def nothing_left():
     tasks, before, untaken = len(asyncio.all_tasks()), _files(), []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: untaken.append(context))
     yield
-    for _ in range(200):
+    for _ in range(6000):
         if len(asyncio.all_tasks()) <= tasks and _files() <= before:
             break
         await asyncio.sleep(0.01)

@@ -9,7 +9,7 @@ from probes.reason import Reason
 from tests.probes.wire import Attempt, serve
 
 
-async def look(script, path="/", *, host="127.0.0.1", tls=None, seconds=5.0, options=None, **more):
+async def look(script, path="/", *, host="127.0.0.1", tls=None, seconds=20.0, options=None, **more):
     """One attempt on a server that plays `script`: what it found, or why it failed, and what the server saw."""
     async with serve(script, tls) as stub:
         options = {**(options or {}), **more}

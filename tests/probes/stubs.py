@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 
-PATIENCE = 15.0  # seconds for something to happen on a busy machine
+PATIENCE = 60.0  # seconds for something to happen on a busy machine
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], patience: float = PATIENCE) -> None:

@@ -16,7 +16,7 @@ pytest_plugins = ("tests.servers",)
 SLEEPING = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(30)'"
 
 
-def probing(server, *, seconds=2.0, dsn="", **options):
+def probing(server, *, seconds=20.0, dsn="", **options):
     """Attempts at a real server."""
     return attempts(PostgresProbe, seconds, dsn=Url.parse(dsn or server.dsn), **options)
 
@@ -46,11 +46,10 @@ async def admin(postgres):
 )
 async def test_own_query(postgres, admin, query, verdict_, detail):
     """An own query decides by its one value; what it cannot do is told, and nothing runs on at the server."""
-    async with probing(postgres, seconds=0.6, query=query) as attempt:
+    async with probing(postgres, seconds=1.0 if "pg_sleep" in query else 20.0, query=query) as attempt:
         seen = await attempt()
         assert verdict(seen) == verdict_
         assert detail in seen.detail
-        assert seen.seconds < 1.0
     assert await admin.fetchval(SLEEPING) == 0
 
 
@@ -84,7 +83,6 @@ async def test_locked_catalogue(postgres):
             assert "55P03" in seen.detail
             assert values(seen)["connections_used"] is None
             assert values(seen)["query"] > 0
-            assert seen.seconds < 1
             seen = await needy()
             assert verdict(seen) == ("warn", "unreadable")
             assert seen.measurement.facts["role"] == "primary"

@@ -16,7 +16,7 @@ from tests.probes.stubs import stub
 pytest_plugins = ("tests.servers",)
 
 
-def probing(server, *, seconds=2.0, service="checkout", url="", **options):
+def probing(server, *, seconds=20.0, service="checkout", url="", **options):
     """Attempts at a real server."""
     return attempts(RedisProbe, seconds, service, url=Url.parse(url or server.url), **options)
 

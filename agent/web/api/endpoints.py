@@ -43,7 +43,11 @@ class Api:
 
     async def alerts(self, call: Call) -> web.Response:
         """Every alert that is not inactive."""
-        return as_json(call, shapes.Alerts(alerts=tuple(views.alerts(self._desk))))
+        return as_json(call, shapes.Alerts(alerts=tuple(views.alerts(self._desk)), quiet=self._desk.quiet()))
+
+    async def undelivered(self, call: Call) -> web.Response:
+        """What receivers will never hear."""
+        return as_json(call, shapes.Undelivered(undelivered=tuple(views.undelivered(self._desk))))
 
     async def pipeline(self, call: Call) -> web.Response:
         """The ledger and the queues of the relay."""

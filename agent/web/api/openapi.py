@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from agent.web.api import gate, maintenance, override, shapes
+from agent.web.api import gate, maintenance, override, shapes, silences
 
 _REFERENCE = "#/components/schemas/{name}"
 _Schema = Mapping[str, Any]
@@ -23,6 +23,7 @@ def document(version: str) -> dict[str, Any]:
         shapes.Probe,
         shapes.Slos,
         shapes.Alerts,
+        shapes.Undelivered,
         shapes.Exceptions,
         shapes.Drained,
         shapes.Reloaded,
@@ -31,6 +32,9 @@ def document(version: str) -> dict[str, Any]:
         maintenance.MaintenanceWanted,
         maintenance.Window,
         maintenance.Windows,
+        silences.SilenceWanted,
+        silences.SilenceShown,
+        silences.SilencesShown,
         gate.Gate,
         shapes.Problem,
     )
@@ -43,7 +47,7 @@ def document(version: str) -> dict[str, Any]:
             "version": version,
             "description": "For programs on the same machine. Durations are in seconds, times in ISO 8601 UTC.",
         },
-        "paths": _paths(of) | _override(of) | _maintenance(of) | _gate(of),
+        "paths": _paths(of) | _override(of) | _maintenance(of) | _silences(of) | _gate(of),
         "components": {"schemas": components},
     }
 
@@ -61,6 +65,9 @@ def _paths(of: _Of) -> dict[str, Any]:
         },
         "/api/v1/slos": {"get": _operation("slos", "Every objective.", of[shapes.Slos])},
         "/api/v1/alerts": {"get": _operation("alerts", "Every alert that is not inactive.", of[shapes.Alerts])},
+        "/api/v1/alerts/undelivered": {
+            "get": _operation("undelivered", "What receivers will never hear.", of[shapes.Undelivered])
+        },
         "/api/v1/pipeline": {"get": _operation("pipeline", "The ledger and the queues of spans.", _OBJECT)},
         "/api/v1/exceptions": {
             "get": _operation("exceptions", "Exceptions that spans told of, in groups.", of[shapes.Exceptions])
@@ -126,6 +133,24 @@ def _maintenance(of: _Of) -> dict[str, Any]:
         "/api/v1/maintenance/{name}": {
             "parameters": [_NAMED],
             "delete": _operation("endMaintenance", "Close a window that was asked for.", windows, not_found),
+        },
+    }
+
+
+def _silences(of: _Of) -> dict[str, Any]:
+    every = of[silences.SilencesShown]
+    elsewhere = {"503": _problem("Silences live in Alertmanager, and it does not answer.")}
+    more = _REFUSED | {"409": _problem("As many silences as there may be are in force.")} | elsewhere
+    wanted = _body(of[silences.SilenceWanted], silences.EXAMPLE)
+    gone = {"404": _problem("There is no silence of this id, or it is over.")} | elsewhere
+    return {
+        "/api/v1/silences": {
+            "get": _operation("silences", "Every silence that is not over.", every),
+            "post": _operation("askSilence", "Silence alerts from now on.", of[silences.SilenceShown], more) | wanted,
+        },
+        "/api/v1/silences/{name}": {
+            "parameters": [_NAMED],
+            "delete": _operation("endSilence", "End a silence.", every, gone),
         },
     }
 

@@ -152,6 +152,29 @@ class Alerts(Struct, frozen=True, kw_only=True):
     """Every alert that is not inactive."""
 
     alerts: tuple[dict[str, Any], ...]
+    quiet: Annotated[bool, Meta(description="Prometheus calls: this agent tells nobody of what begins now.")]
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True):
+    """One word on one alert that a receiver will never hear."""
+
+    receiver: str
+    name: str
+    key: str
+    severity: str
+    summary: str
+    started_at: Moment
+    resolved_at: Annotated[Moment | None, Meta(description="null: the word was that it fires.")]
+    outcome: Annotated[str, Meta(description="refused, expired or dropped.")]
+    why: str
+    attempts: int
+    at: Annotated[Moment, Meta(description="When it was given up, the last time.")]
+
+
+class Undelivered(Struct, frozen=True, kw_only=True):
+    """What receivers will never hear, the newest first; at most 100 since the start."""
+
+    undelivered: tuple[DeadLetter, ...]
 
 
 class Thrown(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """From what the agent believes to the shapes of the API."""
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -74,7 +75,41 @@ def probes(desk: Desk) -> shapes.Probes:
 
 def alerts(desk: Desk) -> list[dict[str, Any]]:
     """Every alert that is not inactive, its times as the API tells times."""
-    return [alert | {key: _time(alert[key]) for key in ("since", "started_at")} for alert in map(dict, desk.alerts())]
+    return [alert | _times(alert) | _silenced(desk, alert) for alert in map(dict, desk.alerts())]
+
+
+def _times(alert: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _time(alert[key]) for key in ("since", "started_at")}
+
+
+def _silenced(desk: Desk, alert: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether a person wants nobody to be told of it now: who, and until when."""
+    found = desk.silences.matching(alert["labels"], desk.wall()) if alert.get("labels") else None
+    return {
+        "silenced": found is not None,
+        "silenced_by": found.by if found else None,
+        "silenced_until": _moment(found.ends) if found else None,
+    }
+
+
+def undelivered(desk: Desk) -> list[shapes.DeadLetter]:
+    """What receivers will never hear, the newest first."""
+    return [
+        shapes.DeadLetter(
+            receiver=each.receiver,
+            name=each.alert.name,
+            key=each.alert.key,
+            severity=each.alert.severity.value,
+            summary=each.alert.annotations.get("summary", ""),
+            started_at=_moment(each.alert.started_at),
+            resolved_at=_time(each.alert.resolved_at),
+            outcome=each.outcome,
+            why=each.why,
+            attempts=each.attempts,
+            at=_moment(each.at),
+        )
+        for each in desk.undelivered()
+    ]
 
 
 def exceptions(desk: Desk) -> list[shapes.Thrown]:

@@ -37,5 +37,7 @@ class Page:
             views.alerts(desk),
             desk.pipeline(),
             views.exceptions(desk),
+            views.undelivered(desk),
+            quiet=desk.quiet(),
         )
         return answer(html.encode("utf-8", "replace"), "text/html; charset=utf-8", headers=HEADERS)

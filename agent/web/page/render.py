@@ -59,8 +59,11 @@ def render(
     alerts: Sequence[Mapping[str, Any]],
     pipeline: Mapping[str, Any],
     exceptions: Sequence[shapes.Thrown] = (),
+    undelivered: Sequence[shapes.DeadLetter] = (),
+    *,
+    quiet: bool = False,
 ) -> str:
-    """The whole page."""
+    """The whole page. `quiet`: Prometheus calls, and this agent does not."""
     top = banner(status)
     icon = quote(_FAVICON.format(_COLOURS[top.tone]))
     service = escape(status.service)
@@ -82,7 +85,8 @@ def render(
 {sections.probes(probes, status.time)}
 {sections.fleet(status.peers, status.groups)}
 {sections.slos(slos)}
-{sections.alerts(alerts, status.time)}
+{sections.alerts(alerts, status.time, quiet=quiet)}
+{sections.undelivered(undelivered, status.time)}
 {sections.exceptions(exceptions, status.time)}
 {sections.pipeline(pipeline)}
 </main>

@@ -12,6 +12,7 @@ from agent.web.api import shapes
 from probes.base import Kind
 from probes.reason import Reason
 
+DEAD_SHOWN = 5  #: alerts that were never delivered; the API has all
 THROWN_SHOWN = 10  #: groups of exceptions; the API has all
 READINGS_SHOWN = 4  #: per probe; the rest is a click away
 
@@ -110,8 +111,11 @@ def _slo(item: Mapping[str, Any]) -> Iterable[str]:
     left = item["error_budget_remaining_ratio"]
     lasts = item["seconds_to_exhaustion"]
     tone = "bad" if left <= 0 else ""
+    about = f"{item['sli']}, over {seconds(item['window_seconds'])}"
+    if item.get("problem"):
+        about += f"; not counted: {item['problem']}"
     return (
-        f"{escape(item['name'])}<small>{escape(item['sli'])}, over {escape(seconds(item['window_seconds']))}</small>",
+        f"{escape(item['name'])}<small>{escape(about)}</small>",
         f"{item['objective'] * 100:.6g} %",
         f'<span class="{tone}">{escape(number(left, "ratio"))}</span>',
         ", ".join(f"{escape(window)} {escape(number(rate, ''))}" for window, rate in burn.items()),
@@ -119,23 +123,51 @@ def _slo(item: Mapping[str, Any]) -> Iterable[str]:
     )
 
 
-def alerts(items: Sequence[Mapping[str, Any]], now: datetime) -> str:
+def alerts(items: Sequence[Mapping[str, Any]], now: datetime, *, quiet: bool) -> str:
     """What is firing or about to."""
     if not items:
-        return _section("Alerts", '<p class="empty">None firing.</p>')
+        calls = " Prometheus calls; this agent is quiet." if quiet else ""
+        return _section("Alerts", f'<p class="empty">None firing.{calls}</p>')
     heads = ("Alert", "State", "Severity", "For", "What it says")
-    return _section("Alerts", _table(heads, (_alert(item, now) for item in items), "alerts"))
+    return _section("Alerts", _table(heads, (_alert(item, now, quiet=quiet) for item in items), "alerts"))
 
 
-def _alert(item: Mapping[str, Any], now: datetime) -> Iterable[str]:
+def _alert(item: Mapping[str, Any], now: datetime, *, quiet: bool) -> Iterable[str]:
     said = item["annotations"]
     since = seconds(max(0, round((now - item["since"]).total_seconds())))
     return (
-        f"{escape(item['slo'])}<small>{escape(item['name'])}</small>",
-        _state("down" if item["state"] == "firing" else "unknown", item["state"]),
+        f"{escape(item['about'] or 'this replica')}<small>{escape(item['name'])}</small>",
+        f"{_state('down' if item['state'] == 'firing' else 'unknown', item['state'])}{_silenced(item, quiet=quiet)}",
         escape(item["severity"]),
         since,
         f"{escape(said.get('summary', ''))}{_link(said.get('runbook_url', ''), 'runbook')}",
+    )
+
+
+def _silenced(item: Mapping[str, Any], *, quiet: bool) -> str:
+    """Why nobody is told of it."""
+    if not item["silenced"]:
+        return "<small>left to Prometheus</small>" if quiet and not item.get("receivers") else ""
+    until = item["silenced_until"].strftime("%Y-%m-%d %H:%M UTC")
+    return f"<small>silenced until {until} by {escape(item['silenced_by'])}</small>"
+
+
+def undelivered(items: Sequence[shapes.DeadLetter], now: datetime) -> str:
+    """What receivers will never hear, the newest first; nothing where there is none."""
+    if not items:
+        return ""
+    heads = ("Alert never delivered", "To", "What became of it", "When")
+    return _section("Undelivered", _table(heads, (_dead(item, now) for item in items[:DEAD_SHOWN]), "undelivered"))
+
+
+def _dead(item: shapes.DeadLetter, now: datetime) -> Iterable[str]:
+    word = "firing" if item.resolved_at is None else "resolved"
+    ago = seconds(max(0, round((now - item.at).total_seconds())))
+    return (
+        f"{escape(item.summary or item.name)}<small>{word}</small>",
+        escape(item.receiver),
+        f"{escape(item.outcome)}<small>{escape(item.why)}</small>",
+        f"{escape(ago)} ago",
     )
 
 

@@ -69,18 +69,23 @@ def test_the_message_tells_what_a_person_needs():
     assert said["description"] == (
         "Probe db failed 20.0% of the last 5 minutes and 1.7% of the last hour; the objective is 99.9% over 30d. "
         "Burn rate 200 over 5m and 16.7 over 1h; above 14.4 somebody is called. "
-        "Error budget left: 97.7%, which lasts 42 hours at the last hour's rate. "
+        "Error budget left: 97.7% (42.2 of 43.2 minutes), which lasts 42 hours at the last hour's rate. "
         "db is down; its last attempt: fail, connect_refused in connect. Orders need it."
     )
     assert said["runbook_url"] == "https://runbooks.example/db"
+    assert said["budget_left"] == "97.7% (42.2 of 43.2 minutes)"
 
 
 def test_the_end_is_told_as_an_end():
-    """A resolved alert says that it no longer burns, with the state as of now."""
+    """A resolved alert says that it no longer burns, for how long it did and what that cost, and how things are now."""
     world = World(state="up")
     world.go(3600)
     *_, (_, notice) = [*world.go(300, "bad"), *world.go(1200)]
     assert notice.alert.annotations["summary"] == "shop db: error budget no longer burns too fast"
+    assert notice.alert.annotations["description"].startswith(
+        "It lasted 14 min; when it was announced, 97.7% (42.2 of 43.2 minutes) of the error budget was left. Probe db "
+    )
+    assert "Error budget left: 88.4% (38.2 of 43.2 minutes)" in notice.alert.annotations["description"]
     assert "db is up; its last attempt passed." in notice.alert.annotations["description"]
 
 
@@ -100,6 +105,18 @@ def test_large_burn_rates_are_written_out():
     world.go(3600)
     ((_, notice),) = world.go(600, "bad")
     assert notice.alert.annotations["summary"] == "shop db: error budget burns 10,000 times as fast as it may"
+
+
+def test_a_receiver_that_comes_while_it_fires_hears_of_it():
+    """Other routes name one more: it alone is told, once, with the same start; the end goes to both."""
+    world = World(routes=(Route(to=("hook",)),))
+    world.go(3600)
+    ((_, first),) = world.go(300, "bad")
+    world.alerts.configure((Route(to=("hook", "chat")),), {"team": "payments"})
+    ((_, late),) = world.go(300, "bad")
+    assert (late.receivers, late.alert) == (("chat",), first.alert)
+    ((_, end),) = world.go(3600)
+    assert (end.receivers, end.alert.firing) == (("hook", "chat"), False)
 
 
 def test_states_are_seen_in_metric_and_view():
@@ -146,8 +163,9 @@ def test_an_alert_ends_under_the_labels_and_routes_it_began_with():
     world.go(3600)
     ((_, firing),) = world.go(300, "bad")
     world.alerts.configure([Route(to=("other",))], {"team": "search"})
-    ((_, resolved),) = world.go(1200)
-    assert (resolved.receivers, resolved.alert.key) == (firing.receivers, firing.alert.key)
+    *_, (_, resolved) = world.go(1200)
+    assert set(firing.receivers) < set(resolved.receivers)
+    assert (resolved.alert.labels, resolved.alert.key) == (firing.alert.labels, firing.alert.key)
 
 
 def test_an_alert_never_ends_before_it_began():

@@ -49,9 +49,10 @@ def test_the_message_counts_requests():
             "Server spans: 105 of 590 failed in the last 5 minutes, and 105 of 7,190 in the last hour; "
             "the objective is 99.9% over 30d. "
             "Burn rate 178 over 5m and 14.6 over 1h; above 14.4 somebody is called. "
-            "Error budget left: 98.0%, which lasts 2 days at the last hour's rate."
+            "Error budget left: 98.0% (about 5,072 of 5,177 requests), which lasts 2 days at the last hour's rate."
         ),
         "runbook_url": "https://runbooks.example/web",
+        "budget_left": "98.0% (about 5,072 of 5,177 requests)",
     }
     assert world.asked == []
 

@@ -7,18 +7,18 @@ import sys
 import pytest
 
 from agent.cli import addresses
-from agent.demo.servers import free_port
 from config.types import ListenAddress
+from tests.ports import free_port
 from tests.running import ROOT, agent
 
-QUIET = "probes: {me: {type: memory, of: self, interval: 200ms}}\n"
+QUIET = "probes: {me: {type: memory, of: self, interval: 1s}}\n"
 
 
 def outrider(*words, place):
     """One command to its end, in an environment that names the folder and no file."""
     env = {"PATH": os.environ["PATH"], addresses.VARIABLE: str(place)}
     command = [sys.executable, "-m", "outrider", *words]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ traces: {forward: {gateway: {endpoint: "http://gateway:4318"}}}
 alerts:
   receivers: {hook: {type: webhook, url: "http://hook/x"}}
   routes: [{match: {severity: page}, to: [hook]}]
+heartbeat: {url: https://hc-ping.com/s3cret}
 """
 
 
@@ -52,6 +53,7 @@ def test_explains_in_sentences(write, capsys):
         "99.9% over 30d allows 43.2 minutes; an outage pages 50 s after the first of 6 bad slots",
         "forwarded to gateway",
         "Alerts with severity=page go to hook.",
+        "While it judges and its alerts leave, https://hc-ping.com/*** hears of it every 1m.",
         "unready, for 20s.",
     ):
         assert words in said

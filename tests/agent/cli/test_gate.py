@@ -13,8 +13,8 @@ import pytest
 
 from agent.cli import Stop
 from agent.cli.smoke import smokes
-from agent.demo.servers import free_port
 from outrider.__main__ import main
+from tests.ports import free_port
 from tests.running import PATIENCE, ROOT, agent
 
 
@@ -162,7 +162,7 @@ def test_not_ready_in_time_is_1(service, capsys):
     service.status["/healthz"] = 500
     with agent(probes(service)) as one:
         one.wait(lambda: b"[-]app failed: down" in one.get("/readyz?verbose", one.admin)[1])
-        code, out, _ = gate("--for", "300ms", f"http://127.0.0.1:{one.admin}", capsys=capsys)
+        code, out, _ = gate("--for", "3s", f"http://127.0.0.1:{one.admin}", capsys=capsys)
     assert code == 1
     head, reason = out.splitlines()
     assert head.startswith("failed: not ready within ")
@@ -192,8 +192,8 @@ def test_json(running, service, capsys):
 def test_nobody_there_is_69(capsys):
     """As everywhere."""
     url = f"http://127.0.0.1:{free_port()}"
-    assert gate("--for", "100ms", url, capsys=capsys)[0] == 69
-    code, out, _ = gate("--for", "100ms", "--json", url, capsys=capsys)
+    assert gate("--for", "1s", url, capsys=capsys)[0] == 69
+    code, out, _ = gate("--for", "1s", "--json", url, capsys=capsys)
     assert (code, json.loads(out)["pass"]) == (69, False)
 
 

@@ -15,8 +15,8 @@ from agent.cli import UNREACHABLE, Stop
 from agent.cli.durations import words
 from agent.cli.progress import Progress, printable
 from agent.cli.wait import Answer, Vigil, line, look
-from agent.demo.servers import free_port
 from outrider.__main__ import main
+from tests.ports import free_port
 from tests.running import ROOT, agent
 
 GOOD, BAD = Answer(good=True, status=200), Answer(good=False, status=503, reasons=("db failed: down",))
@@ -131,7 +131,7 @@ def test_waits_for_what_it_is_told(running, capsys, words_):
 def test_not_in_time_is_1_and_says_why(running, capsys):
     """The reasons of the admin listener, once on the way and once at the end."""
     url = f"http://127.0.0.1:{running.admin}"
-    code, out, err = outrider("--for", "600ms", url, capsys=capsys)
+    code, out, err = outrider("--for", "4s", url, capsys=capsys)
     assert code == 1
     first, reason = out.splitlines()
     assert first.startswith("not ready within ")
@@ -141,7 +141,7 @@ def test_not_in_time_is_1_and_says_why(running, capsys):
 
 def test_a_stranger_is_told_where_the_reasons_are(running, capsys):
     """The public listener withholds them."""
-    code, out, _ = outrider("--for", "100ms", f"http://127.0.0.1:{running.public}", capsys=capsys)
+    code, out, _ = outrider("--for", "2s", f"http://127.0.0.1:{running.public}", capsys=capsys)
     assert code == 1
     assert "gone failed: reason withheld" in out
     assert "listen.admin" in out
@@ -154,7 +154,7 @@ def test_the_file_tells_the_address(running, capsys):
 
 def test_json(running, capsys):
     """The same for programs, and nothing else on either stream."""
-    code, out, err = outrider("--json", "--for", "100ms", f"http://127.0.0.1:{running.admin}", capsys=capsys)
+    code, out, err = outrider("--json", "--for", "2s", f"http://127.0.0.1:{running.admin}", capsys=capsys)
     said = json.loads(out)
     assert (code, err) == (1, "")
     assert [said[key] for key in ("what", "good", "answered", "status")] == ["ready", False, True, 503]
@@ -171,10 +171,10 @@ def test_an_unknown_name_is_64_at_once(running, capsys, words_):
 
 def test_nobody_there_is_69(capsys):
     """With the reason."""
-    code, _, err = outrider("--for", "100ms", f"http://127.0.0.1:{free_port()}", capsys=capsys)
+    code, _, err = outrider("--for", "2s", f"http://127.0.0.1:{free_port()}", capsys=capsys)
     assert code == 69
     assert "Connection refused" in err
-    code, out, _ = outrider("--json", "--for", "100ms", f"http://127.0.0.1:{free_port()}", capsys=capsys)
+    code, out, _ = outrider("--json", "--for", "2s", f"http://127.0.0.1:{free_port()}", capsys=capsys)
     assert (code, json.loads(out)["answered"]) == (69, False)
 
 
@@ -199,14 +199,14 @@ def test_an_agent_that_comes_late_is_waited_for():
     server = HTTPServer(("127.0.0.1", 0), Live, bind_and_activate=False)
     with server:
         server.server_bind()  # the port is ours, and refuses
-        options = ["--live", "--stable", "300ms", "--for", "30s", f"http://127.0.0.1:{server.server_port}"]
+        options = ["--live", "--stable", "300ms", "--for", "2m", f"http://127.0.0.1:{server.server_port}"]
         command = [sys.executable, "-m", "outrider", "wait", *options]
         with subprocess.Popen(command, cwd=ROOT, stdout=PIPE, stderr=PIPE, text=True) as waiting:
             assert "Connection refused" in waiting.stderr.readline()
             server.server_activate()
             threading.Thread(target=server.serve_forever, daemon=True).start()
             try:
-                said = waiting.communicate(timeout=40)[0]
+                said = waiting.communicate(timeout=120)[0]
             finally:
                 waiting.kill()
                 server.shutdown()

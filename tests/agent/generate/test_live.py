@@ -128,10 +128,18 @@ def asked(prometheus, expr):
         expr = expr.replace(name, value)
     form = urllib.parse.urlencode({"query": expr}).encode()
     try:
-        with urllib.request.urlopen(f"{prometheus.url}/api/v1/query", form, timeout=10) as answer:
+        with urllib.request.urlopen(f"{prometheus.url}/api/v1/query", form, timeout=30) as answer:
             return json.load(answer)["data"]["result"]
     except urllib.error.HTTPError as error:
         pytest.fail(f"{expr}: {json.load(error)['error']}")
+
+
+def found(prometheus, expr):
+    """As soon as there are any: a scrape that comes too late on a busy machine makes a gap."""
+    deadline = time.monotonic() + PATIENCE
+    while not (series := asked(prometheus, expr)) and time.monotonic() < deadline and not _excused(expr):
+        time.sleep(0.1)
+    return series
 
 
 @pytest.fixture(scope="module")
@@ -144,10 +152,10 @@ def prometheus(valkey):
                 post = urllib.request.Request(
                     f"http://127.0.0.1:{one.otlp}/v1/traces", spans(number), {"Content-Type": "application/x-protobuf"}
                 )
-                urllib.request.urlopen(post, timeout=5).close()
+                urllib.request.urlopen(post, timeout=30).close()
                 one.get("/readyz")
                 silent = [expr for _, expr in QUERIES if not asked(server, expr) and not _excused(expr)]
-                if not silent or number > 30:
+                if not silent or number > 300:
                     break
                 time.sleep(0.25)  # the next scrape
             yield server
@@ -160,7 +168,7 @@ def _excused(expr):
 @pytest.mark.parametrize(("board", "expr"), QUERIES, ids=[f"{name} {expr[:70]}" for name, expr in QUERIES])
 def test_every_query_is_answered(prometheus, board, expr):
     """No query is refused, and each has an answer unless there is a reason why it cannot have one here."""
-    assert asked(prometheus, expr) or _excused(expr), expr
+    assert found(prometheus, expr) or _excused(expr), expr
 
 
 def test_reasons_are_about_queries_that_exist():
@@ -170,24 +178,24 @@ def test_reasons_are_about_queries_that_exist():
 
 def test_lists_at_the_top_are_filled(prometheus):
     """Services, replicas and objectives to choose from are found."""
-    found = asked(prometheus, "outrider_info")
-    assert [(each["metric"]["service"], bool(each["metric"]["instance"])) for each in found] == [("bench", True)]
-    slos = {each["metric"]["slo"] for each in asked(prometheus, "outrider_slo_objective_ratio")}
+    agents = found(prometheus, "outrider_info")
+    assert [(each["metric"]["service"], bool(each["metric"]["instance"])) for each in agents] == [("bench", True)]
+    slos = {each["metric"]["slo"] for each in found(prometheus, "outrider_slo_objective_ratio")}
     assert slos == {"app", "latency"}
 
 
 def test_a_number_means_what_its_panel_says(prometheus):
     """Half of the requests failed, one probe of four is down, on the one replica that is not ready."""
-    (failed,) = asked(prometheus, _query("Requests failed"))
+    (failed,) = found(prometheus, _query("Requests failed"))
     assert float(failed["value"][1]) == pytest.approx(0.5, abs=0.01)
-    by_route = asked(prometheus, _query("Requests failed, by route"))
+    by_route = found(prometheus, _query("Requests failed, by route"))
     shares = {each["metric"]["route"]: float(each["value"][1]) for each in by_route}
     assert shares == {"/orders": 1, "/fine": 0}  # no error yet is 0, not nothing
-    (down,) = asked(prometheus, _query("Probes down"))
+    (down,) = found(prometheus, _query("Probes down"))
     assert float(down["value"][1]) == 1
-    (ready,) = asked(prometheus, _query("Replicas ready"))
+    (ready,) = found(prometheus, _query("Replicas ready"))
     assert float(ready["value"][1]) == 0
-    (out,) = asked(prometheus, _query("What keeps replicas out"))
+    (out,) = found(prometheus, _query("What keeps replicas out"))
     assert out["metric"]["probe"] == "gone"
 
 

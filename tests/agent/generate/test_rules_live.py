@@ -30,7 +30,7 @@ class Ruled(Prometheus):
 
     def ask(self, path, **words):
         """The `data` of one answer of the API."""
-        with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(words)}", timeout=5) as answer:
+        with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(words)}", timeout=30) as answer:
             return json.load(answer)["data"]
 
     def found(self, query):

@@ -3,8 +3,6 @@
 import asyncio
 import logging
 
-import pytest
-
 from agent.outbox.channel import Channel, Sent
 from exporters.base import Notifier, Permanent, Retryable
 from tests.exporters.notify.place import alert
@@ -110,15 +108,6 @@ def test_an_alert_that_is_never_taken_does_not_hold_up_the_next():
     channel = play(hook, (0, alert(key="poison")), (0.1, alert(key="a")), (0.1, alert(key="b")), until=2)
     assert [key for _, [(key, _)] in hook.seen][:4] == ["poison", "poison", "a", "b"]
     assert channel.box.waiting == 1
-
-
-@pytest.mark.case("L11")
-def test_a_receiver_that_was_down_hears_no_old_news():
-    """Down from 0 to 1800 s; the alert fires at 30 and ends at 870: one word, resolved."""
-    hook = Told(*[Retryable("network", after=300.0)] * 6)
-    play(hook, (30, alert()), (870, alert(resolved_at=2e9)), until=3000)
-    assert hook.seen[-1] == (1830, [("k1", False)])
-    assert len([at for at in times(hook) if at >= 1800]) == 1
 
 
 def test_a_notifier_that_hangs_is_cancelled(caplog):

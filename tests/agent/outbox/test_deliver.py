@@ -18,10 +18,10 @@ from exporters.notify.webhook import WebhookNotifier, WebhookOptions
 from tests.agent.slo.stream import BASE, attempt, objective
 from tests.exporters.notify.place import Place, alert
 
-SECONDS = 10.0  #: after which a test that waits has failed
+SECONDS = 60.0  #: after which a test that waits has failed
 
 
-def hook(place, timeout=5.0):
+def hook(place, timeout=30.0):
     """A webhook notifier for the place."""
     return WebhookNotifier(WebhookOptions(url=Url(place.url), timeout=Duration(timeout)))
 

@@ -13,7 +13,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from agent.assemble import assemble, survey
-from agent.demo.servers import free_port
 from agent.events import Observation, Outcome
 from agent.slo.engine import SloEngine
 from agent.slo_state import SCHEMA, SloState
@@ -21,6 +20,7 @@ from agent.state.database import Database
 from config.errors import Problems
 from config.load import load
 from probes.reason import Reason
+from tests.ports import free_port
 from tests.running import PATIENCE, ROOT, agent
 
 pytestmark = pytest.mark.e2e

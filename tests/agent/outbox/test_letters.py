@@ -165,9 +165,9 @@ async def test_a_folder_that_cannot_be_used_holds_nobody_up(opened, tmp_path, ca
     (tmp_path / "file").write_text("")
     letters = await opened(tmp_path / "file")
     letters.note("oncall", Kind.QUEUE, {"k1": Entry(alert(), NOW)})
-    await asyncio.wait_for(letters.settled(3600), 10)
+    await asyncio.wait_for(letters.settled(3600), 60)
     assert (letters.trouble != "", caplog.text.count("state folder")) == (True, 1)
-    await asyncio.wait_for(letters.aclose(), 10)
+    await asyncio.wait_for(letters.aclose(), 60)
 
 
 class Stuck:
@@ -191,14 +191,14 @@ async def test_a_disk_that_hangs_is_waited_for_once():
     letters.note("oncall", Kind.QUEUE, {"a": Entry(alert(), NOW)})
     await letters.settled(0.01)
     letters.note("oncall", Kind.QUEUE, {"b": Entry(alert(), NOW)})
-    await asyncio.wait_for(letters.settled(3600), 10)
+    await asyncio.wait_for(letters.settled(3600), 60)
     disk.asked[0][1].set_result(None)
     await asyncio.sleep(0)
     waits = asyncio.create_task(letters.settled(3600))
     await asyncio.sleep(0)
     assert (len(disk.asked), waits.done()) == (2, False)
     disk.asked[1][1].set_result(None)
-    await asyncio.wait_for(waits, 10)
+    await asyncio.wait_for(waits, 60)
 
 
 async def test_what_could_not_be_written_is_written_with_the_next():

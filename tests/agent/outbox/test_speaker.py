@@ -37,13 +37,14 @@ class Replica:
 class Play:
     """Several replicas in simulated time; what reaches the one webhook is in `heard`: (second, who, fires)."""
 
-    def __init__(self, count, refresh=REFRESH, seed=7):
-        chance = random.Random(seed)
+    def __init__(self, count, refresh=REFRESH, seed=7, asks=None):
+        self.chance = chance = random.Random(seed)
+        self.asks = asks
         self.replicas = [Replica(f"r{n}", chance.uniform(0, 1e6)) for n in range(count)]
         for one in self.replicas:
             one.fleet.configure(refresh)
-        self.now, self.heard, self.leases = 0, [], []
-        self.run(10)
+        self.now, self.heard, self.leases, self.alerts, self.posted = 0, [], [], [], []
+        self.run(10 if asks is None else 40)
 
     def run(self, seconds):
         for _ in range(seconds):
@@ -56,7 +57,8 @@ class Play:
 
     def look(self, one):
         """Read what every other replica tells, as it travels between two machines whose clocks differ."""
-        for other in self.replicas:
+        others = self.replicas if self.asks is None else self.chance.sample(self.replicas, self.asks)
+        for other in others:
             if other is not one and not (other.dead or one.dead or one.deaf or other.deaf):
                 there = self.now + other.offset
                 body = wire.document(other.fleet.identity, False, {}, there, other.speaker.told(there))
@@ -66,34 +68,64 @@ class Play:
         notices, one.news = one.news, []
         one.holding += one.speaker.step(notices, self.now + one.offset)
         if not one.stuck:
+            self.posted += one.holding
             for notice in one.holding:
                 if "am" in notice.receivers:
                     self.leases.append((self.now, one.fleet.identity, notice.alert.firing))
                 if "hook" in notice.receivers:
                     self.heard.append((self.now, one.fleet.identity, notice.alert.firing))
+                    self.alerts.append(notice.alert)
             one.holding = []
 
-    def fire(self, *which, to=("hook",)):
+    def fire(self, *which, to=("hook",), alert=FIRING):
         for number in which:
-            self.replicas[number].news.append(Notice(FIRING, to))
+            self.replicas[number].news.append(Notice(alert, to))
 
-    def resolve(self, *which, to=("hook",)):
+    def resolve(self, *which, to=("hook",), alert=RESOLVED):
         for number in which:
-            self.replicas[number].news.append(Notice(RESOLVED, to))
+            self.replicas[number].news.append(Notice(alert, to))
 
     @property
     def words(self):
         return [fires for _, _, fires in self.heard]
 
 
-@pytest.mark.parametrize("count", [2, 3, 7, 50])
-def test_a_fault_that_all_see_is_told_once_and_ended_once(count):
+@pytest.mark.parametrize(("count", "seconds"), [(2, 400), (3, 400), (7, 400), (50, 150)])
+def test_a_fault_that_all_see_is_told_once_and_ended_once(count, seconds):
     """However many replicas there are, the webhook hears one FIRING and one RESOLVED."""
     play = Play(count)
     play.fire(*range(count))
-    play.run(400)
+    play.run(seconds)
     play.resolve(*range(count))
-    play.run(400)
+    play.run(seconds)
+    assert play.words == [True, False]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_fifty_of_which_each_hears_some_at_a_time_tell_it_once(seed):
+    """Each look is at twelve of fifty, who notice and recover over seconds: one FIRING, one RESOLVED, not too early."""
+    play = Play(50, seed=seed, asks=12)
+    for word in (play.fire, play.resolve):
+        order = play.chance.sample(range(50), 50)
+        for some in range(0, 50, 5):
+            word(*order[some : some + 5])
+            play.run(1)
+        last = play.now
+        play.run(60)
+    assert play.words == [True, False]
+    assert play.heard[1][0] >= last - 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_one_of_fifty_that_sees_it_alone_tells_it_once(seed):
+    """Though each look is at twelve: told within six of them, ended once."""
+    play = Play(50, seed=seed, asks=12)
+    alone = play.chance.randrange(50)
+    play.fire(alone)
+    play.run(13)
+    assert play.words == [True]
+    play.resolve(alone)
+    play.run(60)
     assert play.words == [True, False]
 
 
@@ -130,6 +162,39 @@ def test_it_is_over_when_it_is_over_for_the_last():
     play.resolve(3)
     play.run(60)
     assert play.words == [True, False]
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_the_end_has_the_start_that_was_announced(dies):
+    """Each saw it begin at another moment; the last to recover says what the first one did, who may be dead."""
+    play = Play(4)
+    for number in range(4):
+        play.fire(number, alert=replace(FIRING, started_at=1000.5 + number))
+    play.run(30)
+    (firing,) = play.alerts
+    who = next(number for number, one in enumerate(play.replicas) if one.fleet.identity == play.heard[0][1])
+    play.replicas[who].dead = dies
+    last = (who + 1) % 4
+    for number in (*({0, 1, 2, 3} - {last}), last):
+        play.resolve(number, alert=replace(RESOLVED, started_at=1000.5 + number))
+        play.run(20)
+    play.run(60)
+    assert [(each.started_at, each.firing) for each in play.alerts] == [
+        (firing.started_at, True), (firing.started_at, False)
+    ]  # fmt: skip
+
+
+def test_nothing_ends_before_it_began():
+    """The one that announced it has a clock that is hours fast."""
+    play = Play(2)
+    first = min(range(2), key=lambda number: _place(play.replicas[number], play))
+    play.fire(first, alert=replace(FIRING, started_at=9000.0))
+    play.fire(1 - first)
+    play.run(30)
+    play.replicas[first].dead = True
+    play.resolve(1 - first)
+    play.run(60)
+    assert [(each.started_at, each.resolved_at) for each in play.alerts] == [(9000.0, None), (9000.0, 9000.0)]
 
 
 @pytest.mark.parametrize("at", [1, 5, 30])
@@ -232,6 +297,24 @@ def test_the_next_episode_is_another_one():
         play.resolve(0, 1, 2)
         play.run(60)
     assert play.words == [True, False, True, False]
+
+
+@pytest.mark.parametrize("after", [0, 30])
+def test_a_receiver_that_comes_while_it_fires_is_told_once(after):
+    """A change of the file brings a chat to all three: one of them tells it, with the start that the others heard."""
+    play = Play(3)
+    for number in range(3):
+        play.fire(number, alert=replace(FIRING, started_at=1000.5 + number))
+    play.run(after)
+    for number in range(3):
+        play.fire(number, to=("chat",), alert=replace(FIRING, started_at=1000.5 + number))
+    play.run(120)
+    play.resolve(0, 1, 2, to=("hook", "chat"))
+    play.run(60)
+    for name in ("hook", "chat"):
+        told = [notice.alert for notice in play.posted if name in notice.receivers]
+        assert [each.firing for each in told] == [True, False], name
+        assert len({each.started_at for each in told}) == 1
 
 
 def test_what_is_over_is_forgotten():

@@ -48,8 +48,8 @@ def test_one_that_is_never_taken_lets_the_others_go_first():
 def test_a_full_queue_drops_the_oldest():
     """Memory is bounded; a newer word on an alert that waits needs no room."""
     box = Queue(capacity=2)
-    assert [box.put(alert(key=key)) for key in "aab"] == [True, True, True]
-    assert not box.put(alert(key="c"))
+    assert [box.put(alert(key=key)) for key in "aab"] == [None, None, None]
+    assert box.put(alert(key="c")) == alert(key="a")
     assert [each.key for each in box.take()] == ["b"]
     assert box.waiting == 2
 
@@ -84,8 +84,8 @@ def test_a_new_episode_of_a_lease_waits_to_be_said():
 def test_leases_are_bounded():
     """The oldest goes."""
     box = Leases(capacity=1)
-    assert box.put(alert(key="a"))
-    assert not box.put(alert(key="b"))
+    assert box.put(alert(key="a")) is None
+    assert box.put(alert(key="b")) == alert(key="a")
     assert ([each.key for each in box.take()], box.waiting) == (["b"], 1)
 
 
@@ -97,7 +97,8 @@ def test_only_what_is_over_and_was_never_heard_of_expires():
     box.put(missed, 2)
     box.put(replace(missed, resolved_at=50.0), 50)
     box.put(alert(key="announced", resolved_at=50.0), 50)
-    assert (box.expire(50.0), box.expire(50.1), box.expire(1000.0)) == (0, 1, 0)
+    gone = [[entry.alert.key for entry in box.expire(before)] for before in (50.0, 50.1, 1000.0)]
+    assert gone == [[], ["missed"], []]
     assert {entry.alert.key for entry in box.changes().values() if entry} == {"fires", "announced"}
     assert (box.oldest, box.waiting) == (1, 2)
 
@@ -110,11 +111,11 @@ def test_an_end_that_came_during_the_attempt_knows_what_was_heard():
     taken = box.take()
     box.put(ended := replace(fires, resolved_at=50.0))
     box.said(taken)
-    assert box.expire(1e6) == 0
+    assert not box.expire(1e6)
     box.put(again := replace(fires, started_at=60.0))
     box.said([ended])
     box.put(replace(again, resolved_at=70.0))
-    assert box.expire(1e6) == 1
+    assert len(box.expire(1e6)) == 1
 
 
 def test_the_age_is_that_of_the_first_word():

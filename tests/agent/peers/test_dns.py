@@ -6,13 +6,13 @@ import time
 
 import pytest
 
-from agent.demo.process import free_port
 from agent.peers.dns import EVERY, Named
 from agent.peers.http import Asker, HttpWay
 from agent.peers.way import Missed, Outcome
 from agent.tokens import Tokens
 from config.net.resolve import Address
 from tests.agent.peers.replicas import Replica, counts, heard, hearing, listening
+from tests.ports import free_port
 from tests.virtual import run
 
 V4, V6 = socket.AF_INET, socket.AF_INET6

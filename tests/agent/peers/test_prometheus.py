@@ -12,7 +12,6 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from agent.demo.process import free_port
 from agent.peers.prometheus import LIMIT, PrometheusWay, Target, attempts_query, members_query
 from agent.web import listeners
 from config.types import ListenAddress, Url
@@ -20,6 +19,7 @@ from exporters.base import Sample
 from tests.agent.peers.replicas import counts, heard, hearing
 from tests.agent.peers.scraped import Prometheus, available
 from tests.agent.web.conftest import World
+from tests.ports import free_port
 from tests.probes.stubs import eventually, silence, stub
 
 SERVICE = 'we"ird\\ (shop|é)'
@@ -125,7 +125,7 @@ async def test_a_fleet_as_a_real_prometheus_knows_it():
             assert [attempt.passed for attempt in seen["a.b*"]] == [True]
             assert [attempt.passed for attempt in view(hear, "b").attempts["db"]] == [False]
             for name, timeout in SHARED.items():
-                assert all(before - timeout - 5.0 < attempt.started < after - timeout for attempt in seen[name])
+                assert all(before - timeout - 30.0 < attempt.started < after - timeout for attempt in seen[name])
             assert set(counts(hear)) == {"ok"}
             server.kill()
             await asking.look(hear)
@@ -224,8 +224,8 @@ async def test_a_clock_of_prometheus_in_another_year_changes_nothing():
         await asking.look(hear)
     found = view(hear, "p1")
     assert [attempt.passed for attempt in found.attempts["db"]] == [True, True]
-    assert all(-1 < attempt.started - (began - 30 - 1.0) < 5 for attempt in found.attempts["db"])
-    assert began <= found.heard < began + 5
+    assert all(-1 < attempt.started - (began - 30 - 1.0) < 30 for attempt in found.attempts["db"])
+    assert began <= found.heard < began + 30
 
 
 async def test_a_replica_without_a_recent_sample_is_not_heard():

@@ -45,7 +45,7 @@ async def test_wish_and_attempts_arrive_and_no_attempt_looks_younger(valkey, ask
     assert view.wants_out
     assert [attempt.passed for attempt in view.attempts["db"]] == [False, True]
     for told, seen in zip(attempts, view.attempts["db"], strict=True):
-        assert told.started - 3.0 < seen.started <= told.started + 0.002  # ms of the server's clock
+        assert told.started - 30.0 < seen.started <= told.started + 0.002  # ms of the server's clock
     assert view.heard < time.monotonic() - 0.19
 
 

@@ -189,4 +189,4 @@ async def test_a_fleet_with_two_refreshes_ages_each_by_its_own(valkey, ask):
         await me.look()
         await slow.way.aclose()
     (view,) = me.hear.fleet.fresh(time.monotonic())
-    assert abs(view.attempts["db"][0].started - began) < 5.0  # by the reader's own refresh it would be a minute
+    assert abs(view.attempts["db"][0].started - began) < 30.0  # by the reader's own refresh it would be a minute

@@ -30,8 +30,18 @@ def test_what_is_known_of_alerts_is_told():
     alerts = {f"{number:064x}": Told(Word.ANNOUNCED, 12.5) for number in range(300)}
     told = json.loads(json.dumps(wire.document("a", False, {}, 0.0, alerts)))
     assert wire.read(json.dumps(told).encode(), 0.0).alerts == dict(list(alerts.items())[:200])
-    told["alerts"] = {"0" * 64: ["snoozed", 1], "1" * 64: ["firing", 1]}
+    told |= {"alerts": {"0" * 64: ["snoozed", 1], "1" * 64: ["firing", 1]}, "started": {}}
     assert wire.read(json.dumps(told).encode(), 0.0).alerts == {"1" * 64: Told(Word.FIRING, 1.0)}
+
+
+def test_the_start_that_was_announced_is_told_to_the_digit():
+    """What is said again must be what was said; a replica of an earlier version neither tells nor refuses it."""
+    key, started = "ab" * 32, 1795236192.7451234
+    told = json.loads(json.dumps(wire.document("a", False, {}, 0.0, {key: Told(Word.ANNOUNCED, 2.0, started)})))
+    assert told["alerts"] == {key: ["announced", 2.0]}
+    assert wire.read(json.dumps(told).encode(), 0.0).alerts == {key: Told(Word.ANNOUNCED, 2.0, started)}
+    del told["started"]
+    assert wire.read(json.dumps(told).encode(), 0.0).alerts == {key: Told(Word.ANNOUNCED, 2.0)}
 
 
 def test_an_attempt_never_looks_younger_than_it_is():
@@ -50,9 +60,10 @@ def test_only_the_newest_eight_attempts_of_a_day_are_told():
 
 
 def test_the_largest_document_that_is_told_can_be_read():
-    """200 probes with the longest names and 8 attempts each fit into the limit; more probes are left off."""
+    """200 probes with the longest names and 8 attempts each, and 200 alerts, fit into the limit; more are left off."""
     attempts = [Attempted(-86299.0 - number, False) for number in range(8)]
-    told = wire.document("f" * 64, True, {f"{number:063}": attempts for number in range(300)}, 100.0)
+    alerts = {f"{number:064x}": Told(Word.ANNOUNCED, 86399.123, 1795236192.7451234) for number in range(300)}
+    told = wire.document("f" * 64, True, {f"{number:063}": attempts for number in range(300)}, 100.0, alerts)
     encoded = json.dumps(told, separators=(",", ":")).encode()
     assert len(encoded) < wire.LIMIT
     assert len(wire.read(encoded, 0.0).attempts) == 200
@@ -104,6 +115,8 @@ def test_newer_and_shorter_documents_are_understood(changes):
         pytest.param(body(alerts={"x": ["firing", 1]}), id="an alert without a key"),
         pytest.param(body(alerts={"0" * 64: ["firing", -1]}), id="an alert of the future"),
         pytest.param(body(alerts={f"{n:064x}": ["firing", 1] for n in range(201)}), id="201 alerts"),
+        pytest.param(body(started={"0" * 64: -1}), id="an alert before time began"),
+        pytest.param(body(started={"0" * 64: 1e300}), id="an alert after time ended"),
         pytest.param(b'{"identity":"a","version":1,"probes":{"db":[[1e999,true]]}}', id="infinity"),
         pytest.param(b'{"identity":"a","version":1,"probes":{"db":[[NaN,true]]}}', id="not a number"),
         pytest.param(b'{"identity":"a","version":1,"probes":{"\\ud800":[]}}', id="half a character"),

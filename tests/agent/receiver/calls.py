@@ -115,8 +115,8 @@ async def receiving(
     signals=(Signal.TRACES,),
     address=ANYWHERE,
     credentials=None,
-    seconds=5.0,
-    patience=1.0,
+    seconds=30.0,
+    patience=20.0,
     **receive,
 ):
     """A receiver on a free port, and a plain channel to it unless there are credentials.

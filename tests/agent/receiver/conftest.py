@@ -21,7 +21,7 @@ MIB = 1 << 20
 
 @asynccontextmanager
 async def receiving(
-    relay=None, *, max_body=64 * MIB, memory=128 * MIB, body_seconds=5.0, signals=(Signal.TRACES,), **written
+    relay=None, *, max_body=64 * MIB, memory=128 * MIB, body_seconds=30.0, signals=(Signal.TRACES,), **written
 ):
     """A receiver on a free port, with these keys of `traces.receive`; before a relay that keeps, or the given one."""
     intake = doubles.intake(relay, signals)

@@ -105,7 +105,7 @@ async def test_too_many_calls_ask_back(receiver, monkeypatch):
 @pytest.mark.case("F3")
 async def test_uploads_are_read_as_there_is_room():
     """60 parallel uploads of half the budget each: charged before they are read, and each is taken in its turn."""
-    async with receiving(max_body=2 * MIB, memory=4 * MIB, patience=20.0) as receiver:
+    async with receiving(max_body=2 * MIB, memory=4 * MIB, patience=60.0) as receiver:
         body = exactly(2 * MIB)
         async with contextlib.AsyncExitStack() as stack:
             channels = [await stack.enter_async_context(dialled(receiver.target)) for _ in range(6)]
@@ -116,7 +116,7 @@ async def test_uploads_are_read_as_there_is_room():
 
 async def test_a_message_that_never_comes():
     """Calls without a whole message end after a while; who comes meanwhile is asked back, and taken soon."""
-    async with receiving(max_body=4 * MIB, seconds=0.4, patience=0.1) as receiver, contextlib.AsyncExitStack() as stack:
+    async with receiving(max_body=4 * MIB, seconds=3.0, patience=0.1) as receiver, contextlib.AsyncExitStack() as stack:
         for _ in range(20):
             _, writer = await asyncio.open_connection("127.0.0.1", receiver.address.port)
             stack.callback(writer.close)
@@ -146,7 +146,7 @@ async def test_a_deadline_leaves_nothing_half_done(receiver):
     """A sender that gave up while we wrote learns so; its request is taken whole all the same, once."""
     receiver.relay.open.clear()
     body = request(5)
-    error = await receiver.refusal(body, timeout=0.1)
+    error = await receiver.refusal(body, timeout=1.0)
     assert error.code() is Codes.DEADLINE_EXCEEDED
     await until(lambda: receiver.refused("cancelled") == 1)
     assert (receiver.relay.waiting, receiver.relay.submitted) == (1, [])
@@ -161,7 +161,7 @@ async def test_closing_waits_for_what_was_begun():
     """A listener that closes cancels its callers, not what is being written for them."""
     async with receiving() as receiver:
         receiver.relay.open.clear()
-        sent = asyncio.create_task(receiver.refusal(request(1), timeout=0.1))
+        sent = asyncio.create_task(receiver.refusal(request(1), timeout=1.0))
         await until(lambda: receiver.relay.waiting)
         await sent
         asyncio.get_running_loop().call_later(0.1, receiver.relay.open.set)
@@ -179,7 +179,7 @@ async def test_large_messages_do_not_hold_up_the_loop():
             await asyncio.sleep(0)
             turns.append(time.thread_time() - before)
         assert await sending == 0
-    assert max(turns) < 0.05
+    assert max(turns) < 0.2  # of processor
 
 
 async def _nothing(signal, body, headers, share):

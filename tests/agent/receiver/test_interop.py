@@ -18,7 +18,7 @@ from tests.agent.spans import request, until
 def trace(url, spans, compression):
     """Make that many spans with the SDK and flush them; returns their ids."""
     provider = TracerProvider(resource=Resource.create({"service.name": "checkout"}))
-    exporter = OTLPSpanExporter(endpoint=f"{url}/v1/traces", compression=compression, timeout=5)
+    exporter = OTLPSpanExporter(endpoint=f"{url}/v1/traces", compression=compression, timeout=60)
     provider.add_span_processor(BatchSpanProcessor(exporter, max_export_batch_size=64))
     tracer = provider.get_tracer("tests")
     ids = set()

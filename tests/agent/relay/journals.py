@@ -12,7 +12,7 @@ from agent.state import database as state
 
 A, B = LaneKey(Signal.TRACES, "a"), LaneKey(Signal.TRACES, "b")
 LOGS = LaneKey(Signal.LOGS, "a")
-QUICK = Settings(settle=0.005, retry=0.02)
+QUICK = Settings(settle=0.005, retry=0.02, patience=30.0)
 BODY = b"\x0a\x02" * 500
 
 
@@ -54,6 +54,6 @@ def delivered(*entries):
 
 async def until(store):
     """Wait until all of it is on disk."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while store.trouble or not await store.flush():
             await asyncio.sleep(0.005)

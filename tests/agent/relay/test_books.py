@@ -164,7 +164,7 @@ async def test_the_books_balance_whatever_happens(tmp_path, monkeypatch, seed):
     play.mood = "well"
     for name in set(NAMES) - play.names:
         play.add(name)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while any(account.queue.items for account in play.relay.ledger.lanes.values()):
             await asyncio.sleep(0.01)
             play.check()

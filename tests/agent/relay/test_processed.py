@@ -48,7 +48,7 @@ def sent(running, body):
     """The answer to one export."""
     url = f"http://127.0.0.1:{running.otlp}/v1/traces"
     asked = urllib.request.Request(url, data=body, headers={"Content-Type": PROTOBUF}, method="POST")
-    with urllib.request.urlopen(asked, timeout=10) as answer:
+    with urllib.request.urlopen(asked, timeout=30) as answer:
         return ExportTraceServiceResponse.FromString(answer.read())
 
 

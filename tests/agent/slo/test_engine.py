@@ -9,7 +9,8 @@ import pytest
 from agent.slo.engine import SloEngine
 from agent.slo.objective import Objective
 from config.sections.probes import ProbeEntry
-from config.sections.slos import Sli, Slo
+from config.sections.sli import Sli
+from config.sections.slos import Slo
 from config.types import Duration, Ratio
 from config.yaml import Mapping
 from exporters.contract import METRICS
@@ -46,6 +47,11 @@ def test_samples_follow_the_metric_table():
         "1d": pytest.approx(1000 * 60 / 8640),
         "3d": pytest.approx(1000 * 60 / 25920),
     }
+    coverage = {sample.labels[2]: sample.value for sample in families["outrider_slo_coverage_ratio"]}
+    assert (coverage["5m"], coverage["1h"], coverage["2h"]) == (1, 1, 361 / 720)  # the open slot too
+    left = 1 - 60 / 259.2
+    lasts = left * 30 * 86400 / (1000 * 60 / 360)
+    assert only["outrider_slo_time_to_exhaustion_seconds"] == pytest.approx(lasts)
     assert families["outrider_slo_info"][0].labels == ("shop", "db", "30d", "https://runbooks.example/db")
 
 
@@ -54,6 +60,8 @@ def test_families_are_whole_before_the_first_attempt():
     values = {name: samples[0].value for name, samples in SloEngine([objective()]).samples()}
     assert values["outrider_slo_bad_events_total"] == 0
     assert values["outrider_slo_error_budget_remaining_ratio"] == 1
+    assert values["outrider_slo_time_to_exhaustion_seconds"] == float("inf")
+    assert values["outrider_slo_coverage_ratio"] == 0
 
 
 def test_view_is_plain_json():

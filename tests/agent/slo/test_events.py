@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from agent.slo.burn import Counts
 from agent.slo.engine import SloEngine
-from agent.slo.events import EventTrack
+from agent.slo.events import EventTrack, entry_seconds
 from agent.slo.objective import Objective, Requests
-from config.sections.slos import Sli, Slo, SpanSli
-from config.types import Duration, Ratio
+from config.sections.sli import Sli, SpanSli
+from config.sections.slos import Slo
+from config.types import Bound, Ratio
 from exporters.contract import METRICS
 from tests.agent.slo.stream import BASE, attempt, objective, quick
 
@@ -175,20 +176,37 @@ def test_a_reload_keeps_counts_where_the_requests_are_the_same():
 
 
 def test_memory_is_small_and_fixed():
-    """90 days of requests take less than 250 KB, and a million requests not a byte more."""
-    track = EventTrack(WINDOWS, 90 * 86400)
+    """90 days of requests take less than 100 KB, and a million requests not a byte more."""
+    track = EventTrack((300, 3600, 1800, 21600, 7200, 86400, 259200), 90 * 86400)
 
     def size():
         return sum(sys.getsizeof(column) for ring in (track._fine, track._coarse) for column in ring.columns)
 
     before = size()
     track.count(900_000, 100_000, BASE)
-    assert size() == before < 250_000
+    assert size() == before < 100_000
+
+
+@pytest.mark.parametrize(
+    ("days", "windows", "step"),
+    [(30, (3600, 86400), 300), (60, (3600, 86400), 600), (90, (3600, 86400), 900), (90, (3600, 87000), 600)],
+)
+def test_long_periods_are_counted_in_longer_steps(days, windows, step):
+    """Those that divide them and their windows; what falls out of the period leaves it whole, also after a restart."""
+    track, period = EventTrack(windows, days * 86400), days * 86400
+    for at in (0, step, period - 10, period, period + step):
+        track.count(9, 1, BASE + at)
+        again = EventTrack(windows, period)
+        again.restore(BASE + at, *track.dump(0))
+        assert again.period() == track.period()
+        left = {0: 1, step: 2, period - 10: 3, period: 3, period + step: 3}[at]
+        assert (track.period().bad, track.period().total) == (left, 10 * left)
+    assert entry_seconds(period, windows) == step
 
 
 def test_from_the_file():
     """The file's words become the engine's; the limit in seconds."""
-    sli = Sli(spans=SpanSli(kind="consumer", route="orders"), within=Duration(0.25))
+    sli = Sli(spans=SpanSli(kind="consumer", route="orders"), within=Bound(0.25, "seconds"))
     made = Objective.of("queue", "shop", Slo(objective=Ratio.parse("99%"), sli=sli))
     assert (made.probe, made.requests) == ("", Requests("consumer", "orders", 0.25))
     assert made.sli == "consumer spans of orders within 250ms"

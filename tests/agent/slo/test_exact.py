@@ -114,3 +114,18 @@ def test_burn_rate_is_the_ratio_over_the_budget():
     """One bad slot of a hundred at 99 % spends the budget exactly."""
     assert burn_rate(Counts(100, 100, 1, 1), exact("0.01")) == 1
     assert not fires(1, 100, exact("0.01"))
+
+
+@pytest.mark.parametrize(
+    ("counts", "share"),
+    [
+        (Counts(30, 15, 1, 1), "0.5"),
+        (Counts(30, 0, 0, 0), "0"),
+        (Counts(7, 7, 1, 1, watched=3, whole=12), "0.25"),
+        (Counts(0, 0, 0, 0, watched=3, whole=12), "0.25"),
+    ],
+    ids=["half of the slots", "none", "events, a quarter watched", "a quarter watched, nothing happened"],
+)
+def test_coverage_is_what_could_be_known(counts, share):
+    """Slots with a verdict; of events the time that was watched, whether or not anything happened in it."""
+    assert counts.coverage == exact(share)

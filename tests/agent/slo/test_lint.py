@@ -4,9 +4,12 @@ from fractions import Fraction
 
 import pytest
 
+from agent.slo.counters import Counters, Histogram
 from agent.slo.lint import explain, findings
 from agent.slo.objective import Requests
+from agent.slo.sli import Limit
 from agent.slo.windows import written
+from config.types import Bound
 from exporters.base import Severity
 from tests.agent.slo.stream import objective
 
@@ -130,3 +133,33 @@ def test_requests_that_can_never_page_are_told():
     """The arithmetic of the pair is the same for events."""
     (said,) = findings(requests("93"))
     assert "use more than 93.05556%" in said
+
+
+STEADY = "in steady traffic an outage of at least 3 events pages 62 s after it began"
+
+
+@pytest.mark.parametrize(
+    ("reads", "said"),
+    [
+        (
+            Limit("lag", Bound(10, "seconds")),
+            "allows 43.2 minutes of db.lag above 10s; it pages 50 s after the first of 6 bad slots of 10 s",
+        ),
+        (Counters("errors", "requests"), f"lets 1 of 1,000 events of db.requests be counted by db.errors; {STEADY}"),
+        (
+            Histogram("latency", Bound(0.3, "seconds")),
+            f"lets 1 of 1,000 events of db.latency be above 300ms; {STEADY}",
+        ),
+    ],
+)
+def test_what_a_probe_reads_is_explained(reads, said):
+    """In its own words and numbers; counters are seen up to a slot late."""
+    target = objective(min_bad=3, reads=reads)
+    assert explain(target) == f"db: 99.9% over 30d {said}"
+    assert list(findings(target)) == []
+
+
+def test_one_event_that_pages_is_told():
+    """As for requests."""
+    (said,) = findings(objective(min_bad=1, reads=Counters("errors", "requests")))
+    assert said == "db: in a quiet hour one bad event pages; leave min_bad at 3, or write min_events: 167"

@@ -30,7 +30,7 @@ async def test_writes_that_wait_share_one_transaction(opened):
     database = await opened()
     statements, go = [], threading.Event()
     await database.read(lambda db: db.set_trace_callback(statements.append))
-    busy = database.read(lambda _: go.wait(10))
+    busy = database.read(lambda _: go.wait(60))
     writes = [database.write(put(str(number))) for number in range(10)]
     go.set()
     await asyncio.gather(busy, *writes)
@@ -42,7 +42,7 @@ async def test_the_loop_turns_while_the_disk_hangs(opened):
     """A work that takes long keeps nobody in the loop waiting."""
     database = await opened()
     go, turns = threading.Event(), 0
-    busy = database.write(lambda _: go.wait(10))
+    busy = database.write(lambda _: go.wait(60))
     for _ in range(100):
         await asyncio.sleep(0)
         turns += 1
@@ -56,7 +56,7 @@ async def test_a_work_that_is_wrong_fails_alone(opened):
     """Its error is its own; those that shared its transaction are kept."""
     database = await opened()
     go = threading.Event()
-    busy = database.read(lambda _: go.wait(10))
+    busy = database.read(lambda _: go.wait(60))
     good, bad = database.write(put("good")), database.write(lambda db: db.execute("INSERT INTO nowhere VALUES (1)"))
     odd = database.write(lambda _: 1 / 0)
     go.set()
@@ -189,7 +189,7 @@ async def test_a_folder_that_cannot_be_made_is_told_and_tried_again(opened, tmp_
     with pytest.raises(StateError, match=str(tmp_path)):
         await database.write(put("x"))
     (tmp_path / "state").unlink()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while database.trouble:
             await asyncio.sleep(0.01)
     assert await database.write(put("y")) == 1
@@ -202,14 +202,14 @@ async def test_opening_does_not_hold_up_the_start(tmp_path, monkeypatch):
 
     def slow(path, *rest, **more):
         if threading.current_thread().name == "state" and str(path).endswith(".lock"):
-            go.wait(10)
+            go.wait(60)
         return real(path, *rest, **more)
 
     monkeypatch.setattr("os.open", slow)
     database = Database(tmp_path, [NOTES], settings=Settings(patience=0.05, retry=0.02))
     began = time.monotonic()
     await database.open()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert "not open yet" in database.trouble
     go.set()
     assert await database.write(put("x")) == 1
@@ -224,7 +224,7 @@ async def test_space_is_given_back(opened, tmp_path):
         await database.write(lambda db: db.executemany("INSERT INTO notes VALUES (?)", [("x" * 100_000,)] * 10))
     await database.write(lambda db: db.execute("DELETE FROM notes"))
     file = tmp_path / "state" / "outrider.db"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while file.stat().st_size > 5 << 20:
             await asyncio.sleep(0.02)
     assert await database.write(put("still works")) == 1
@@ -260,7 +260,7 @@ async def test_a_locked_file_is_waited_for(opened, tmp_path):
         await database.write(put("x"))
     shell.execute("ROLLBACK")
     shell.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while database.trouble:
             await asyncio.sleep(0.01)
     assert await database.write(put("y")) == 1

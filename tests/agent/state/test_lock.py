@@ -29,6 +29,6 @@ async def test_the_second_agent_waits_until_the_first_is_gone(opened, tmp_path):
             assert f"another agent (process {first.pid}) uses it" in database.trouble
         finally:
             first.kill()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while database.trouble:
             await asyncio.sleep(0.01)

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer
 
+from agent.alerting.silences import Here
 from agent.connections import Limits
 from agent.events import Observation, Outcome
 from agent.health.board import Board, Member
@@ -39,6 +40,7 @@ class World:
     views_taken: int = 0
 
     def __post_init__(self):
+        self.keeper = Here()
         self.lifecycle = Lifecycle(15.0, clock=lambda: self.now, configured=True)
 
     def probe(self, name, outcome=None, reason=Reason.OK, *, times=3, detail="", measurement=None, ago=1.0, **member):
@@ -86,6 +88,8 @@ class World:
             pipeline=lambda: self.answers.get("pipeline", {}),
             slos=lambda: self.answers.get("slos", []),
             alerts=lambda: self.answers.get("alerts", []),
+            silences=self.keeper.silences, keeper=self.keeper, quiet=lambda: self.answers.get("quiet", False),
+            undelivered=lambda: self.answers.get("undelivered", ()),
             now=lambda: self.now, wall=lambda: self.wall,
         )  # fmt: skip
 
@@ -140,7 +144,7 @@ async def dial(port, host="127.0.0.1", **more):
 async def ask(port, request=b"GET /livez HTTP/1.0\r\n\r\n", host="127.0.0.1"):
     """One request over a connection of its own: all that comes back until the server closes."""
     answer = bytearray()
-    async with dial(port, host) as (reader, writer), asyncio.timeout(10):
+    async with dial(port, host) as (reader, writer), asyncio.timeout(60):
         writer.write(request)
         with contextlib.suppress(ConnectionError):
             while chunk := await reader.read(65536):

@@ -11,9 +11,9 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from agent.demo.servers import free_port
 from tests.agent.hostile import answering
-from tests.running import PATIENCE, agent
+from tests.ports import free_port
+from tests.running import AT_ONCE, PATIENCE, agent
 
 pytestmark = pytest.mark.e2e
 
@@ -64,14 +64,14 @@ def one(ports):
 
 def told(port):
     """The line of the agent-check."""
-    with socket.create_connection((HOST, port), timeout=10) as client:
+    with socket.create_connection((HOST, port), timeout=30) as client:
         return client.makefile().read()
 
 
 def serving(port):
     """Whether gRPC says so."""
     with grpc.insecure_channel(f"{HOST}:{port}") as channel:
-        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
         return answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
@@ -84,7 +84,7 @@ def files_of(one):
 
 def connect(port):
     """A connection; none where there is no room."""
-    return socket.create_connection((HOST, port), timeout=5)
+    return socket.create_connection((HOST, port), timeout=30)
 
 
 def idle(port, stack):
@@ -128,7 +128,7 @@ def test_a_flood_at_a_balancers_port_costs_no_verdict(one, ports, port, attack):
         attack(ports[port], stack)
         assert files_of(one) < files + 300
     assert set(codes) == {200}
-    assert max(seconds) < 2, "a busy machine's patience; bench/ has the numbers"
+    assert max(seconds) < AT_ONCE
     assert one.rss < memory + 10 * 2**20
     one.wait(lambda: told(ports["agent-check"]).startswith("ready up"))
     one.wait(lambda: serving(ports["gRPC"]))
@@ -185,7 +185,7 @@ def refused(call):
 def watched(address):
     """Whether there is room for one more Watch."""
     with grpc.insecure_channel(address, OWN_CONNECTION) as channel:
-        call = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=5)
+        call = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
         try:
             return next(call).status == health_pb2.HealthCheckResponse.SERVING
         except grpc.RpcError as error:

@@ -76,7 +76,7 @@ async def test_reader_that_does_not_read(world, monkeypatch):
     async with (
         listeners.public(world.desk(), ListenAddress("127.0.0.1", 0)) as listener,
         dial(listener.port, limit=1024) as (reader, writer),
-        asyncio.timeout(10),
+        asyncio.timeout(60),
     ):
         writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
         assert await reader.readline() == b"HTTP/1.0 200 OK\r\n"
@@ -95,7 +95,7 @@ async def test_reader_that_goes_away(world, monkeypatch, caplog):
     """A scraper that hangs up in the middle is no fault of ours: not a line in the log."""
     monkeypatch.setattr(metrics, "AT_ONCE", 1)
     monkeypatch.setattr(metrics.exposition, "page", lambda *_, **__: _long_page())
-    async with listeners.public(world.desk(), ListenAddress("127.0.0.1", 0)) as listener, asyncio.timeout(10):
+    async with listeners.public(world.desk(), ListenAddress("127.0.0.1", 0)) as listener, asyncio.timeout(60):
         async with dial(listener.port, limit=1024) as (reader, writer):
             writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
             await reader.readline()

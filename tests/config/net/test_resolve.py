@@ -20,7 +20,7 @@ class Lookup:
     def __call__(self, host, port, **_):
         self.asked.append(host)
         if host.startswith("stuck"):
-            assert self.go.wait(10)
+            assert self.go.wait(60)
         if isinstance(self.answer, Exception):
             raise self.answer
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", where) for where in self.answer]
@@ -97,7 +97,7 @@ async def test_stuck_names_hold_up_no_others():
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await names.resolve("stuck.test", 80)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         for name in ("a.test", "b.test", "c.test"):
             assert await names.resolve(name, 80)
     lookup.go.set()

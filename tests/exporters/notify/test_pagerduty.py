@@ -69,6 +69,13 @@ def test_a_ticket_is_a_warning():
     assert event["payload"]["severity"] == "warning"
 
 
+@pytest.mark.parametrize("label", ["probe", "destination"])
+def test_the_component_of_an_alert_without_an_objective(label):
+    """What it is about, as an objective would be."""
+    event = json.loads(pagerduty_body(replace(alert(), labels={label: "orders-db"}), Secret(KEY)))
+    assert event["payload"]["component"] == "orders-db"
+
+
 @given(alerts)
 def test_limits_hold_for_any_alert(made):
     """Whatever the texts, the event has what is required within what is allowed."""

@@ -9,7 +9,8 @@ from hypothesis import given
 
 from config.types import Duration, SecretUrl
 from exporters.base import Permanent, Retryable, Severity
-from exporters.notify.slack import SlackNotifier, SlackOptions, slack_body
+from exporters.notify.chat import ChatOptions
+from exporters.notify.slack import SlackNotifier, slack_body
 from exporters.notify.wording import units
 from tests.exporters.notify.made import alerts
 from tests.exporters.notify.place import alert
@@ -23,7 +24,7 @@ async def notifier(place):
     made = []
 
     def make(**options):
-        made.append(SlackNotifier(SlackOptions(**({"url": SecretUrl(place.url + PATH)} | options))))
+        made.append(SlackNotifier(ChatOptions(**({"url": SecretUrl(place.url + PATH)} | options))))
         return made[-1]
 
     yield make
@@ -171,7 +172,7 @@ async def test_no_error_holds_the_address(place, notifier, unused_tcp_port):
 )
 def test_options_that_cannot_work_are_refused(options, key):
     """Each names its key, and no secret."""
-    chosen = SlackOptions(**({"url": SecretUrl("https://hooks.slack.com/services/x")} | options))
+    chosen = ChatOptions(**({"url": SecretUrl("https://hooks.slack.com/services/x")} | options))
     problems = list(chosen.problems())
     assert [found for found, _ in problems] == [key]
     assert "hunter2" not in f"{problems}{chosen}"

@@ -9,7 +9,8 @@ from hypothesis import given
 
 from config.types import Duration, SecretUrl
 from exporters.base import Permanent, Retryable, Severity
-from exporters.notify.teams import MAX_BODY, TeamsNotifier, TeamsOptions, teams_body
+from exporters.notify.chat import ChatOptions
+from exporters.notify.teams import MAX_BODY, TeamsNotifier, teams_body
 from tests.exporters.notify.made import alerts
 from tests.exporters.notify.place import alert
 
@@ -22,7 +23,7 @@ async def notifier(place):
     made = []
 
     def make(**options):
-        made.append(TeamsNotifier(TeamsOptions(**({"url": SecretUrl(place.url + PATH)} | options))))
+        made.append(TeamsNotifier(ChatOptions(**({"url": SecretUrl(place.url + PATH)} | options))))
         return made[-1]
 
     yield make
@@ -141,7 +142,7 @@ async def test_a_workflow_that_hangs_is_left(place, notifier):
 )
 def test_options_that_cannot_work_are_refused(options, key):
     """Each names its key, and no secret."""
-    chosen = TeamsOptions(**({"url": SecretUrl("https://x.logic.azure.com/workflows/x")} | options))
+    chosen = ChatOptions(**({"url": SecretUrl("https://x.logic.azure.com/workflows/x")} | options))
     problems = list(chosen.problems())
     assert [found for found, _ in problems] == [key]
     assert "hunter2" not in f"{problems}{chosen}"

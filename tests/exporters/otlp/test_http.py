@@ -224,13 +224,17 @@ async def test_an_answer_in_gzip_is_read(upstream):
 
 
 @pytest.mark.parametrize(
-    ("reply", "reason"),
-    [(Reply(reset="before"), "disconnect"), (Reply(reset="during"), "disconnect"), (Reply(delay=9), "timeout")],
+    ("reply", "seconds", "reason"),
+    [
+        (Reply(reset="before"), 30, "disconnect"),
+        (Reply(reset="during"), 30, "disconnect"),
+        (Reply(delay=60), 0.3, "timeout"),
+    ],
     ids=["reset", "reset-in-the-answer", "silent"],
 )
-async def test_no_whole_answer_means_try_again(upstream, reply, reason):
+async def test_no_whole_answer_means_try_again(upstream, reply, seconds, reason):
     """Whoever did not answer may not have taken it."""
-    error = await outcome(upstream, reply, timeout=Duration(0.3))
+    error = await outcome(upstream, reply, timeout=Duration(seconds))
     assert (type(error), error.reason) == (Retryable, reason)
 
 

@@ -4,10 +4,12 @@ import pytest
 
 from agent.events import Outcome
 from agent.health.state import Rules
+from agent.outbox.dead import DeadLetter
 from agent.web.desk import ReloadResult
 from config.types.secret import Secret
 from probes.base import Kind, Measurement, Reading
 from probes.reason import Reason
+from tests.exporters.notify.place import alert
 
 MEASURED = Measurement(
     (
@@ -105,7 +107,7 @@ async def test_overlays(admin, world):
     assert (await get(admin, "/api/v1/probes/db"))["overlays"] == ["blind"]
 
 
-@pytest.mark.parametrize("path", ["/api/v1/probes/nope", "/api/v1/silences", "/api/v1", "/api/v1/"])
+@pytest.mark.parametrize("path", ["/api/v1/probes/nope", "/api/v1/nothing", "/api/v1", "/api/v1/"])
 async def test_not_found(admin, path):
     """What is not there is a problem document with the request's id."""
     async with admin.get(path, headers={"X-Request-ID": "abc"}) as answer:
@@ -135,8 +137,10 @@ async def test_what_other_parts_say(admin, world):
     world.answers["alerts"] = [{"name": "burn", "since": world.wall, "started_at": None}]
     world.answers["pipeline"] = {"destinations": {}}
     assert await get(admin, "/api/v1/slos") == {"slos": [{"name": "db", "objective": 0.999}]}
+    nobody = {"silenced": False, "silenced_by": None, "silenced_until": None}
     assert await get(admin, "/api/v1/alerts") == {
-        "alerts": [{"name": "burn", "since": "2026-01-01T00:00:00Z", "started_at": None}]
+        "alerts": [{"name": "burn", "since": "2026-01-01T00:00:00Z", "started_at": None, **nobody}],
+        "quiet": False,
     }
     assert await get(admin, "/api/v1/pipeline") == {"destinations": {}}
 
@@ -173,3 +177,26 @@ async def test_reload(admin, world, caplog):
     assert (problem["status"], len(problem["errors"])) == (422, 2)
     assert ": 1 changes" in caplog.text
     assert ": refused (2 wrong)" in caplog.text
+
+
+async def test_what_was_never_delivered(admin, world):
+    """To whom, what, when and why; the end of an alert tells itself by its time."""
+    ended = alert(started_at=world.wall - 60, resolved_at=world.wall)
+    world.answers["undelivered"] = [DeadLetter("oncall", ended, "refused", "auth: it answered 403", 2, world.wall + 1)]
+    assert await get(admin, "/api/v1/alerts/undelivered") == {
+        "undelivered": [
+            {
+                "receiver": "oncall",
+                "name": "OutriderSLOBurn",
+                "key": "k1",
+                "severity": "page",
+                "summary": "shop pg-availability burns",
+                "started_at": "2025-12-31T23:59:00Z",
+                "resolved_at": "2026-01-01T00:00:00Z",
+                "outcome": "refused",
+                "why": "auth: it answered 403",
+                "attempts": 2,
+                "at": "2026-01-01T00:00:01Z",
+            }
+        ]
+    }

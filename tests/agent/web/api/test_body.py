@@ -27,7 +27,7 @@ async def post(port, sent, fields=JSON, length=None, *, last=True):
     """The whole answer to a POST in raw bytes."""
     length = f"Content-Length: {len(sent) if length is None else length}\r\n".encode()
     closing = b"Connection: close\r\n" if last else b""
-    async with dial(port) as (reader, writer), asyncio.timeout(10):
+    async with dial(port) as (reader, writer), asyncio.timeout(60):
         writer.write(b"POST " + PATH + b" HTTP/1.1\r\nHost: localhost\r\n" + fields + length + closing + b"\r\n" + sent)
         return await reader.read()
 
@@ -123,7 +123,7 @@ async def test_the_largest(port):
 async def test_without_a_length(port, size):
     """A body in chunks is bounded like any other."""
     chunks = b"%x\r\n" % size + GOOD + b" " * (size - len(GOOD)) + b"\r\n0\r\n\r\n"
-    async with dial(port) as (reader, writer), asyncio.timeout(10):
+    async with dial(port) as (reader, writer), asyncio.timeout(60):
         fields = JSON + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
         writer.write(b"POST " + PATH + b" HTTP/1.1\r\nHost: localhost\r\n" + fields + chunks)
         assert parts(await reader.read())[0] == (200 if size <= body.MOST_BYTES else 413)
@@ -143,7 +143,7 @@ async def test_it_is_cut_short(port, world, caplog):
     async with dial(port) as (_, writer):
         writer.write(b"POST " + PATH + b" HTTP/1.1\r\nHost: localhost\r\n" + JSON + b"Content-Length: 99\r\n\r\n{")
         await writer.drain()
-    async with dial(port) as (reader, writer), asyncio.timeout(10):
+    async with dial(port) as (reader, writer), asyncio.timeout(60):
         writer.write(b"GET " + PATH + b" HTTP/1.0\r\n\r\n")
         assert parts(await reader.read()) == (200, {"override": None})
     assert [record for record in caplog.records if record.exc_info] == []
@@ -152,12 +152,12 @@ async def test_it_is_cut_short(port, world, caplog):
 async def test_asked_first(port):
     """A client that waits for `100 Continue` gets it before its body, and not for one that is too large."""
     head = b"POST " + PATH + b" HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nConnection: close\r\n" + JSON
-    async with dial(port) as (reader, writer), asyncio.timeout(10):
+    async with dial(port) as (reader, writer), asyncio.timeout(60):
         writer.write(head + f"Content-Length: {len(GOOD)}\r\n\r\n".encode())
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         writer.write(GOOD)
         assert parts(await reader.read())[0] == 200
-    async with dial(port) as (reader, writer), asyncio.timeout(10):
+    async with dial(port) as (reader, writer), asyncio.timeout(60):
         writer.write(head + b"Content-Length: 100000\r\n\r\n")
         assert parts(await reader.read())[0] == 413
 
@@ -165,7 +165,7 @@ async def test_asked_first(port):
 async def test_the_connection_goes_on(port):
     """After a body that was taken, or refused and read, the next request on the same connection is answered."""
     request = b"POST " + PATH + b" HTTP/1.1\r\nHost: localhost\r\n" + JSON
-    async with dial(port) as (reader, writer), asyncio.timeout(10):
+    async with dial(port) as (reader, writer), asyncio.timeout(60):
         for sent, status in ((GOOD, b"200"), (b"[]" + b" " * 4000, b"400"), (GOOD, b"200")):
             writer.write(request + f"Content-Length: {len(sent)}\r\n\r\n".encode() + sent)
             head = await reader.readuntil(b"\r\n\r\n")
@@ -178,7 +178,7 @@ async def test_a_head_without_end_is_cut_off_here_too(port):
     """That bodies are read does not let heads grow: 240 KB of fields are dropped, first or second on a connection."""
     fields = b"".join(b"X%02d: %s\r\n" % (number, b"a" * 4000) for number in range(60))
     for first in (b"", b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"):
-        async with dial(port) as (reader, writer), asyncio.timeout(5):
+        async with dial(port) as (reader, writer), asyncio.timeout(60):
             if first:
                 writer.write(first)
                 await reader.readuntil(b"ok")

@@ -4,13 +4,16 @@ import threading
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from agent.outbox.dead import DeadLetter
 from agent.web import listeners
 from agent.web.api.openapi import document
 from agent.web.tables import admin
 from config.types.address import ListenAddress
 from tests.agent.web.api.test_api import MEASURED
 from tests.agent.web.conftest import World
+from tests.exporters.notify.place import alert
 
 API = document("9.8.7")
 schema = schemathesis.openapi.from_dict(API)
@@ -24,6 +27,7 @@ def base_url():
     world.down("cache")
     world.probe("new")
     world.answers["slos"] = [{"name": "db"}]
+    world.answers["undelivered"] = [DeadLetter("oncall", alert(), "refused", "auth: it answered 403", 1, world.wall)]
     started, urls, stop = threading.Event(), [], asyncio.Event()
 
     async def serve():
@@ -34,7 +38,7 @@ def base_url():
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
-    assert started.wait(10)
+    assert started.wait(60)
     url, loop = urls
     yield url
     loop.call_soon_threadsafe(stop.set)
@@ -52,7 +56,9 @@ def base_url():
 )
 def test_answers_are_as_described(case, base_url):
     """Whatever is asked, the answer's code, type and body are those the description promises."""
-    case.call_and_validate(base_url=base_url)
+    # No JSON Schema says which regular expressions are right, or that not all matchers may fit everything.
+    unsure = [positive_data_acceptance] if (case.method, case.path) == ("POST", "/api/v1/silences") else []
+    case.call_and_validate(base_url=base_url, excluded_checks=unsure)
 
 
 def test_every_path_is_described(world):

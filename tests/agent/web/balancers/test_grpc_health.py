@@ -14,6 +14,7 @@ from agent.web.balancers import grpc_health as room
 from agent.web.balancers.grpc_health import grpc_health
 from config.types.address import ListenAddress
 from tests.agent.web.conftest import dial
+from tests.running import AT_ONCE
 
 LOOPBACK = ListenAddress("127.0.0.1", 0)
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
@@ -53,7 +54,7 @@ async def client(listening):
 
 
 async def check(client, service=""):
-    return (await client.Check(HealthCheckRequest(service=service), timeout=5)).status
+    return (await client.Check(HealthCheckRequest(service=service), timeout=60)).status
 
 
 async def test_check(world, client):
@@ -77,7 +78,7 @@ async def test_list(world, client):
     """All names at once."""
     world.up("app")
     world.down("cache", when_down="degraded")
-    found = (await client.List(HealthListRequest(), timeout=5)).statuses
+    found = (await client.List(HealthListRequest(), timeout=60)).statuses
     assert {name: found[name].status for name in found} == {
         "": SERVING, "readiness": SERVING, "liveness": SERVING, "app": SERVING, "cache": NOT_SERVING,
         "group/checkout": SERVING,
@@ -87,7 +88,7 @@ async def test_list(world, client):
 async def test_watch(world, client):
     """The first answer comes at once, then one for every change and none without."""
     world.up("app")
-    call = client.Watch(HealthCheckRequest(), timeout=20)
+    call = client.Watch(HealthCheckRequest(), timeout=60)
     assert (await call.read()).status == SERVING
     world.lifecycle.drain()
     assert (await call.read()).status == NOT_SERVING
@@ -99,7 +100,7 @@ async def test_watch(world, client):
 
 async def test_watch_of_a_name_that_comes_and_goes(world, client):
     """A name that nothing has is SERVICE_UNKNOWN, and is told when a reload brings it or takes it away."""
-    call = client.Watch(HealthCheckRequest(service="app"), timeout=20)
+    call = client.Watch(HealthCheckRequest(service="app"), timeout=60)
     assert (await call.read()).status == UNKNOWN
     world.up("app")
     assert (await call.read()).status == SERVING
@@ -110,7 +111,7 @@ async def test_watch_of_a_name_that_comes_and_goes(world, client):
 async def test_watchers_look_together(world, desk, client):
     """However many watch, the verdicts are drawn once a look."""
     world.up("app")
-    calls = [client.Watch(HealthCheckRequest(), timeout=20) for _ in range(10)]
+    calls = [client.Watch(HealthCheckRequest(), timeout=60) for _ in range(10)]
     assert [(await call.read()).status for call in calls] == [SERVING] * 10
     before, started = world.views_taken, asyncio.get_running_loop().time()
     world.lifecycle.drain()
@@ -122,10 +123,10 @@ async def test_watchers_look_together(world, desk, client):
 async def test_nobody_watches_nobody_looks(world, client, monkeypatch):
     """A client that went, whether in good order or not, is no longer looked for."""
     monkeypatch.setattr(room, "LOOK_EVERY", 0.01)
-    call = client.Watch(HealthCheckRequest(), timeout=20)
+    call = client.Watch(HealthCheckRequest(), timeout=60)
     await call.read()
     call.cancel()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             before = world.views_taken
             await asyncio.sleep(0.1)
@@ -136,18 +137,18 @@ async def test_nobody_watches_nobody_looks(world, client, monkeypatch):
 async def test_too_many_watchers(world, listening):
     """One more than there is room for is told so, and Check still answers at once."""
     world.up("app")
-    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(30):
+    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(60):
         clients = [await stack.enter_async_context(stub(listening)) for _ in range(5)]
-        calls = [clients[n % 5].Watch(HealthCheckRequest(), timeout=20) for n in range(room.WATCHERS)]
+        calls = [clients[n % 5].Watch(HealthCheckRequest(), timeout=60) for n in range(room.WATCHERS)]
         assert [(await call.read()).status for call in calls] == [SERVING] * room.WATCHERS
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await clients[0].Watch(HealthCheckRequest(), timeout=5).read()
+            await clients[0].Watch(HealthCheckRequest(), timeout=60).read()
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert await check(clients[0]) == SERVING
         calls[0].cancel()
         while True:
             with contextlib.suppress(grpc.aio.AioRpcError):
-                assert (await clients[0].Watch(HealthCheckRequest(), timeout=5).read()).status == SERVING
+                assert (await clients[0].Watch(HealthCheckRequest(), timeout=60).read()).status == SERVING
                 break
 
 
@@ -161,7 +162,7 @@ async def test_a_request_that_is_too_large(client):
 async def test_a_fault_of_ours_tells_no_stranger(world, client, caplog):
     """A verdict that cannot be drawn is INTERNAL without its text; the log has it, once; a Watch goes on."""
     world.up("app")
-    call = client.Watch(HealthCheckRequest(), timeout=20)
+    call = client.Watch(HealthCheckRequest(), timeout=60)
     assert (await call.read()).status == SERVING
     told = world.verdict
 
@@ -183,16 +184,16 @@ async def test_a_fault_of_ours_tells_no_stranger(world, client, caplog):
 
 
 async def test_stops_with_watchers_and_strangers(world, desk):
-    """Closing takes less than 2 s, and every Watch ends in good order."""
+    """Closing waits for nobody, and every Watch ends in good order."""
     world.up("app")
     async with contextlib.AsyncExitStack() as stack:
         async with grpc_health(desk, LOOPBACK) as address:
             client = await stack.enter_async_context(stub(address))
-            call = client.Watch(HealthCheckRequest(), timeout=20)
+            call = client.Watch(HealthCheckRequest(), timeout=60)
             await call.read()
             await stack.enter_async_context(dial(address.port))
             started = asyncio.get_running_loop().time()
-        assert asyncio.get_running_loop().time() - started < 2
+        assert asyncio.get_running_loop().time() - started < AT_ONCE
         assert await call.read() is grpc.aio.EOF
         assert await call.code() is grpc.StatusCode.OK
 

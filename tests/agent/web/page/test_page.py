@@ -7,11 +7,13 @@ import shutil
 import pytest
 
 from agent.events import Outcome
+from agent.outbox.dead import DeadLetter
 from agent.readiness.policy import unjudged
 from agent.web import listeners
 from config.types.address import ListenAddress
 from probes.base import Kind, Measurement, Reading
 from probes.reason import Reason
+from tests.exporters.notify.place import alert
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
 READINGS = Measurement(
@@ -123,19 +125,31 @@ async def test_a_runbook_that_is_no_web_address_is_no_link(admin, world):
 async def test_objectives_alerts_and_traces(admin, world):
     """The lower parts tell burn and budget, what fires, and where spans went, in human units."""
     alert = {
-        "name": "ErrorBudgetBurn", "slo": "orders", "severity": "page", "state": "firing", "since": world.wall - 130,
+        "name": "ErrorBudgetBurn", "about": "orders", "severity": "page", "state": "firing", "since": world.wall - 130,
         "started_at": world.wall - 130, "annotations": {"summary": "burns 120x", "runbook_url": "https://r.example/"},
     }  # fmt: skip
-    world.answers["slos"] = [SLO, SLO | {"name": "spent", "error_budget_remaining_ratio": -0.2}]
+    blind = SLO | {"name": "blind", "problem": "no bucket ends there"}
+    world.answers["slos"] = [SLO, SLO | {"name": "spent", "error_budget_remaining_ratio": -0.2}, blind]
     world.answers["alerts"] = [alert, alert | {"state": "pending", "annotations": {}}]
     world.answers["pipeline"] = PIPELINE
     said = words(await html(admin))
     assert "orders probe orders-db, over 30 d 99.9 % 31 % 5m 120, 1h 16.7 11 h 7 min" in said
     assert "spent probe orders-db, over 30 d 99.9 % -20 % 5m 120, 1h 16.7 spent" in said
+    assert "blind probe orders-db, over 30 d; not counted: no bucket ends there 99.9 %" in said
     assert "orders ErrorBudgetBurn firing page 2 min 10 s burns 120x runbook" in said
     assert "pending page 2 min 10 s" in said
     queued = "12 2 KiB on disk, the oldest for 1 min 1 s"
     assert f"gateway connection refused failing 12,345 {queued} 0 3 shutdown, full" in said
+
+
+async def test_what_was_never_delivered(admin, world):
+    """Only where there is something: to whom, what became of it and why, in texts that are no markup."""
+    assert "Undelivered" not in await html(admin)
+    letters = [DeadLetter("oncall", alert(key=f"k{each}"), "refused", "<b>no", 1, world.wall - 90) for each in range(7)]
+    world.answers["undelivered"] = letters
+    page = await html(admin)
+    assert "shop pg-availability burns firing oncall refused &lt;b&gt;no 1 min 30 s ago" in words(page)
+    assert page.count("1 min 30 s ago") == 5  # the API has all
 
 
 async def test_where_spans_wait(admin, world):

@@ -1,0 +1,50 @@
+"""Who is asked for clues when an alert is announced: probes, peers, and the spans that pass."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from agent.alerting.clues import Cause, Clues, last_deploy, root_cause, seen_by
+from agent.health.board import View
+from agent.readiness.fleet import Fleet, PeerView, Word
+from config.net.text import clean
+
+if TYPE_CHECKING:
+    from agent.red.release import Release
+
+_BURNING = frozenset({Word.FIRING, Word.ANNOUNCED})
+
+
+class Witness:
+    """Gathers what is known. `release` and `traces` are set by whoever sees spans."""
+
+    def __init__(self, views: Callable[[], Mapping[str, View]], fleet: Fleet) -> None:
+        self.release: Callable[[], Release | None] = lambda: None  #: of the service, as its spans tell it
+        self.traces: Callable[[str], Sequence[str]] = lambda _: ()  #: that were bad for an objective, the best first
+        self._views, self._fleet = views, fleet
+        self._name = clean(os.environ.get("K8S_POD_NAME") or socket.gethostname())
+
+    def clues(self, objective: str, probe: str, key: str) -> Clues:
+        """Of an alert with this key; `objective` and `probe` are "" where it is about none."""
+        now, release = time.monotonic(), self.release()
+        # What is of the agent itself, a brake or a blind eye, has no probe at its root.
+        cause = root_cause(probe, self._views(), now) if objective or probe else Cause()
+        return Clues(
+            cause,
+            last_deploy(*release, now=time.time()) if release else "",
+            tuple(self.traces(objective)),
+            self._seen_by(key, probe or cause.probe, now),
+            self._name,
+        )
+
+    def _seen_by(self, key: str, probe: str, now: float) -> str:
+        others = sum(_sees(view, key, probe) for view in self._fleet.fresh(now))
+        return seen_by(others, self._fleet.size(now))
+
+
+def _sees(view: PeerView, key: str, probe: str) -> bool:
+    """Its alert fires, or its newest attempt of the probe failed: a fault is seen before a budget burns."""
+    told, attempts = view.alerts.get(key), view.attempts.get(probe)
+    return bool(told and told.word in _BURNING) or bool(attempts and not attempts[-1].passed)
