@@ -32,15 +32,19 @@ class AlertState:
         """Before the first evaluation, and once the objectives are in force and counted on."""
         try:
             async with asyncio.timeout(PATIENCE):
-                found = await self._database.read(_read)
-        except (StateError, TimeoutError) as error:
+                rows = await self._database.read(_read)
+        except (StateError, sqlite3.Error, TimeoutError) as error:
             if not self._database.trouble:  # which has been told already
                 log.warning("what is known of alerts starts anew: %s", str(error) or "the disk does not answer")
             return
-        except ValueError as error:  # also what is not UTF-8, which is no error of msgspec
-            log.warning("what was kept of alerts cannot be read, and starts anew: %s", error)
-            return
-        self._engine.restore(found)
+        damaged = 0
+        for row in rows:
+            try:
+                self._engine.restore([msgspec.json.decode(row, type=KeptAlert)])
+            except (ValueError, KeyError, TypeError):  # no JSON, no UTF-8; no such state; NULL
+                damaged += 1
+        if damaged:
+            log.warning("%d alerts of an earlier process cannot be read, and start anew", damaged)
 
     def soon(self) -> None:
         """Somebody was called, or told that it is over: write now."""
@@ -57,7 +61,7 @@ class AlertState:
 
     async def save(self) -> None:
         """Write what is believed now in the place of what was."""
-        with suppress(StateError):
+        with suppress(StateError, sqlite3.Error):
             await self._database.write(partial(_write, self._engine.dump()))
 
     async def aclose(self) -> None:
@@ -67,9 +71,8 @@ class AlertState:
                 await self.save()
 
 
-def _read(connection: sqlite3.Connection) -> list[KeptAlert]:
-    rows = connection.execute("SELECT kept FROM alerts ORDER BY number")
-    return [msgspec.json.decode(kept, type=KeptAlert) for (kept,) in rows]
+def _read(connection: sqlite3.Connection) -> list[bytes]:
+    return [kept for (kept,) in connection.execute("SELECT kept FROM alerts ORDER BY number")]
 
 
 def _write(alerts: Sequence[KeptAlert], connection: sqlite3.Connection) -> None:

@@ -47,14 +47,14 @@ class SloState:
         try:
             async with asyncio.timeout(PATIENCE):
                 rows = await self._database.read(partial(_read, self._engine.measures()))
-        except (StateError, TimeoutError) as error:
+        except (StateError, sqlite3.Error, TimeoutError) as error:
             if not self._database.trouble:  # which has been told already
                 log.warning("the counts of objectives start anew: %s", str(error) or "the disk does not answer")
             return
         unfit = self._engine.restore(rows)
         if unfit:
             log.warning("what was kept of %s cannot be read; counting starts anew", ", ".join(unfit))
-            with suppress(StateError):
+            with suppress(StateError, sqlite3.Error):
                 await self._database.write(partial(_forget, [(name, rows[name].measure) for name in unfit]))
         if rows:
             self._since, self._generation = min(int(row.at // _DAY) for row in rows.values()), self._database.generation
@@ -71,7 +71,7 @@ class SloState:
         kept = self._engine.dump(self._since if generation == self._generation else 0)
         if not kept:
             return
-        with suppress(StateError):
+        with suppress(StateError, sqlite3.Error):
             await self._database.write(partial(_write, kept))
             self._since, self._generation = max(int(one.at // _DAY) for one in kept.values()), generation
 

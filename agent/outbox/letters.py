@@ -66,7 +66,7 @@ class Letters:
         try:
             async with asyncio.timeout(START):
                 rows = await self._database.read(_read)
-        except (StateError, TimeoutError) as error:
+        except (StateError, sqlite3.Error, TimeoutError) as error:
             if not self._database.trouble:  # which has been told already
                 log.warning("what waited for receivers is not known: %s", str(error) or "the disk does not answer")
             return
@@ -192,7 +192,7 @@ def _read(db: sqlite3.Connection) -> list[_Row]:
 
 def _letter(row: _Row) -> dict[Id, Entry]:
     """Raises ValueError or RecursionError when it is damaged."""
-    _, receiver, kind, key, since, heard, said, text = row
+    _, receiver, kind, key, since, heard, said, text = msgspec.convert(row, _Row)  # a damaged row may hold NULL
     alert = msgspec.convert(json.loads(text), Alert)
     return {Id(receiver.decode(), kind.decode(), key.decode()): Entry(alert, since, bool(heard), bool(said))}
 

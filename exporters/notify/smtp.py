@@ -172,6 +172,8 @@ class _Dialogue:
         code, lines = reply
         if code in wanted:
             return lines
+        if code == 421:  # it closes the connection, whatever it was asked (RFC 5321, 3.8)
+            self._wire.abort()
         detail = clean(f"{said}: it answered {code} {clean_bytes(self._masked(b' '.join(lines)))}", 300)
         if code >= 500:
             raise Permanent("auth" if code in _LOGIN else "refused", detail)

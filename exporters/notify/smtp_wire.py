@@ -18,6 +18,7 @@ class Wire(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.ended = False
+        self._why = "it closed the connection without an answer"
         self._buffer = bytearray()
         self._news = asyncio.Event()
         self._transport: asyncio.Transport | None = None
@@ -30,6 +31,7 @@ class Wire(asyncio.Protocol):
         """Keep it until it is read."""
         self._buffer += data
         if len(self._buffer) > MOST:
+            self._why = f"it said more than {MOST} bytes at once"
             self.abort()
         self._news.set()
 
@@ -70,7 +72,7 @@ class Wire(asyncio.Protocol):
     async def _line(self) -> bytes:
         while (end := self._buffer.find(b"\n")) < 0:
             if self.ended:
-                raise Retryable("network", "it closed the connection without an answer")
+                raise Retryable("network", self._why)
             self._news.clear()
             await self._news.wait()
         line = bytes(self._buffer[:end]).rstrip(b"\r")

@@ -5,18 +5,42 @@ import pytest
 from agent.alert_state import SCHEMA, AlertState
 from agent.alerting.engine import AlertEngine
 from agent.slo.engine import SloEngine
-from agent.state.database import Database
+from agent.state.database import Database, Schema
+
+WHOLE = b'{"objective": "a", "severity": "page", "state": "firing"}'
 
 
-@pytest.mark.parametrize("kept", [b"", b"{", b"[]", b'{"severity": "\xff"}'])
-async def test_what_is_damaged_keeps_no_agent_from_starting(tmp_path, caplog, kept):
-    """Whatever stands there, it is told of once, and alerts start anew."""
-    database = Database(tmp_path, [SCHEMA])
-    await database.open()
-    await database.write(lambda db: db.execute("INSERT INTO alerts (kept) VALUES (?)", (kept,)) and None)
+#: A damaged row may hold NULL, whatever its table says.
+LENIENT = Schema(SCHEMA.name, SCHEMA.version, [each.replace(" NOT NULL", "") for each in SCHEMA.statements])
+
+
+@pytest.fixture
+async def database(tmp_path):
+    """Two alerts that fire, of an earlier process."""
+    opened = Database(tmp_path, [LENIENT])
+    await opened.open()
+    await opened.write(lambda db: db.executemany("INSERT INTO alerts (kept) VALUES (?)", [(WHOLE,), (WHOLE,)]) and None)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.mark.parametrize(
+    "damaged", [None, b"", b"[]", WHOLE.replace(b"firing", b"fir?ng"), WHOLE.replace(b"page", b"p\xffge")]
+)
+async def test_what_is_damaged_is_lost_alone(database, caplog, damaged):
+    """Whatever stands there it is told of, the other alerts are known, and the agent starts."""
+    await database.write(lambda db: db.execute("UPDATE alerts SET kept = ? WHERE number = 1", (damaged,)) and None)
     engine = AlertEngine(SloEngine())
     await AlertState(engine, database).restore()
-    await database.aclose()
-    (told,) = caplog.messages
-    assert told.startswith("what was kept of alerts cannot be read, and starts anew: ")
-    assert engine.dump() == []
+    assert caplog.messages == ["1 alerts of an earlier process cannot be read, and start anew"]
+    assert [(each.severity, each.state) for each in engine.dump()] == [("page", "firing")]
+
+
+async def test_a_table_that_is_damaged_stops_nobody(database, caplog):
+    """A file that answers, and not as it was made: alerts start anew, and nothing that is tried raises."""
+    await database.write(lambda db: db.execute("ALTER TABLE alerts RENAME COLUMN kept TO kepu") and None)
+    engine = AlertEngine(SloEngine())
+    state = AlertState(engine, database)
+    await state.restore()
+    await state.save()
+    assert caplog.messages == ["what is known of alerts starts anew: no such column: kept"]

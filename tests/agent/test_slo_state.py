@@ -193,3 +193,15 @@ async def test_the_end_of_the_database_comes_first(opened):
     engine = SloEngine(OBJECTIVES)
     burn(engine)
     await SloState(engine, database).aclose()
+
+
+async def test_a_table_that_is_damaged_stops_nobody(opened, caplog):
+    """A file that answers, and not as it was made: counting starts anew, and nothing that is tried raises."""
+    engine, database = SloEngine(), await opened()
+    engine.configure(OBJECTIVES)
+    await database.write(lambda db: db.execute("ALTER TABLE slo_counts RENAME COLUMN shift TO shifd") and None)
+    state = SloState(engine, database)
+    await state.restore()
+    burn(engine)
+    await state.save()
+    assert caplog.messages == ["the counts of objectives start anew: no such column: shift"]

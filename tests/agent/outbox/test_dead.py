@@ -9,7 +9,8 @@ from agent.outbox.deliver import Outbox
 from config.net.retry import Backoff
 from config.types import Duration, SecretUrl, Url
 from exporters.notify.alertmanager import AlertmanagerNotifier, AlertmanagerOptions
-from exporters.notify.slack import SlackNotifier, SlackOptions
+from exporters.notify.chat import ChatOptions
+from exporters.notify.slack import SlackNotifier
 from exporters.notify.webhook import WebhookNotifier, WebhookOptions
 from tests.exporters.notify.place import Place, alert
 
@@ -51,7 +52,7 @@ async def test_the_address_of_a_channel_is_not_kept():
     async with Place() as place:
         place.answer(403, "invalid token T0SECRET/B0SECRET/XSECRETSECRET")
         url = SecretUrl(f"{place.url}/services/T0SECRET/B0SECRET/XSECRETSECRET")
-        (kept,) = await refused(SlackNotifier(SlackOptions(url=url)), place, 1)
+        (kept,) = await refused(SlackNotifier(ChatOptions(url=url)), place, 1)
     assert kept.why.startswith("auth: it answered 403")
     assert "XSECRETSECRET" not in repr(kept)
 

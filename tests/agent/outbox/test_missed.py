@@ -12,8 +12,9 @@ from config.net.retry import Backoff
 from config.net.text import rfc3339
 from config.types import Duration, SecretUrl
 from exporters.base import Notifier, Retryable
-from exporters.notify.slack import SlackNotifier, SlackOptions
-from exporters.notify.teams import TeamsNotifier, TeamsOptions
+from exporters.notify.chat import ChatOptions
+from exporters.notify.slack import SlackNotifier
+from exporters.notify.teams import TeamsNotifier
 from tests.exporters.notify.place import Place, alert
 from tests.virtual import run
 
@@ -112,7 +113,7 @@ def test_the_end_of_what_was_heard_is_never_missed():
 
 @pytest.mark.parametrize(
     ("kind", "options", "text"),
-    [(SlackNotifier, SlackOptions, b"ok"), (TeamsNotifier, TeamsOptions, b"")],
+    [(SlackNotifier, ChatOptions, b"ok"), (TeamsNotifier, ChatOptions, b"")],
     ids=["slack", "teams"],
 )
 async def test_a_real_channel_reads_when_it_was(kind, options, text):

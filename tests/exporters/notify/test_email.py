@@ -286,7 +286,7 @@ async def test_attempts_of_one_mail_bear_one_name(server):
     [
         (b"HTTP/1.1 400 Bad Request\r\n", "what it answered is not SMTP"),
         (b"250-more\r\n" * 300, "it answered more than 200 lines at once"),
-        (b"250 " + b"x" * 200_000, "it closed the connection"),
+        (b"250 " + b"x" * 200_000, "it said more than 65536 bytes at once"),
     ],
     ids=["other", "lines", "bytes"],
 )
@@ -295,6 +295,13 @@ async def test_what_is_no_reply_is_bounded(server, told, said):
     server.answer("EHLO", said)
     with pytest.raises(Retryable, match=f"network: {told}"):
         await notifier(server).notify([alert()])
+
+
+async def test_a_server_that_leaves_says_why(server):
+    """421 ends the dialogue (RFC 5321, 3.8): its words are told, not that nobody answered the next address."""
+    server.answer("RCPT", "421 too many connections", CLOSE)
+    with pytest.raises(Retryable, match=r"server: RCPT TO:<oncall.*: it answered 421 too many connections"):
+        await notifier(server, ONCALL, TEAM).notify([alert()])
 
 
 async def test_a_server_that_is_down_is_told(unused_tcp_port):
