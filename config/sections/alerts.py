@@ -30,7 +30,7 @@ class Route(Options, frozen=True, kw_only=True):
 
 
 class PlainAlert(Options, frozen=True, kw_only=True):
-    """One alert that needs no objective. What is left out is as the table of docs/slo.md says."""
+    """One alert that needs no objective. What is left out is as the table of docs/alerts.md says."""
 
     #: `page` wakes a person, `ticket` waits for the morning.
     severity: Literal["page", "ticket"] | None = None

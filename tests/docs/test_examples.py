@@ -103,8 +103,8 @@ def test_every_command_has_its_section():
 
 
 def test_the_signature_is_verified():
-    """The snippet of slo.md takes what the webhook signs, and nothing else."""
-    (snippet,) = (block.text for block in blocks(DOCS / "slo.md") if block.language == "python")
+    """The snippet of alerts.md takes what the webhook signs, and nothing else."""
+    (snippet,) = (block.text for block in blocks(DOCS / "alerts.md") if block.language == "python")
     names = {}
     exec(snippet, names)
     secret, body = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", b'{"a":1}'
