@@ -64,20 +64,8 @@ def render(
     quiet: bool = False,
 ) -> str:
     """The whole page. `quiet`: Prometheus calls, and this agent does not."""
-    top = banner(status)
-    icon = quote(_FAVICON.format(_COLOURS[top.tone]))
-    service = escape(status.service)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="refresh" content="{REFRESH_SECONDS}">
-<title>{top.word}: {service}</title>
-<link rel="icon" href="data:image/svg+xml,{icon}">
-<style>{STYLE}</style>
-</head>
+    top, service = banner(status), escape(status.service)
+    return f"""{_head(top, service)}
 <body>
 <header><h1>{service}</h1><p>Outrider {escape(status.version)}, up {seconds(round(status.uptime_seconds))}</p></header>
 <main>
@@ -94,6 +82,21 @@ def render(
 </body>
 </html>
 """
+
+
+def _head(top: Banner, service: str) -> str:
+    icon = quote(_FAVICON.format(_COLOURS[top.tone]))
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="refresh" content="{REFRESH_SECONDS}">
+<title>{top.word}: {service}</title>
+<link rel="icon" href="data:image/svg+xml,{icon}">
+<style>{STYLE}</style>
+</head>"""
 
 
 def _banner(top: Banner, reasons: Iterable[str]) -> str:
