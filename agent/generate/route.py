@@ -30,9 +30,9 @@ inhibit_rules:
     target_matchers: [alertname="OutriderSLOBurn", severity="ticket"]
     equal: [service, slo]
   # What all replicas together say makes needless what each of them says by itself.
-  - source_matchers: [alertname="OutriderSLOBurn", view="fleet"]
-    target_matchers: [alertname="OutriderSLOBurn", view="replica"]
-    equal: [service, slo, severity]
+  - source_matchers: [alertname=~"Outrider.+", view="fleet"]
+    target_matchers: [alertname=~"Outrider.+", view="replica"]
+    equal: [alertname, service, slo, probe, destination, severity]
   # An agent that is not heard can neither see nor ask.
   - source_matchers: [alertname="OutriderAgentMissing"]
     target_matchers: [alertname=~"OutriderAgentStale|OutriderBlind"]

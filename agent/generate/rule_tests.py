@@ -32,7 +32,7 @@ def tests() -> str:
     whole = {
         "rule_files": [FILE],
         "evaluation_interval": f"{_STEP}s",
-        "tests": [*_outages(), _leak(), *_quiet(), _agents()],
+        "tests": [*_outages(), _leak(), *_quiet(), _agents(), _passed_on()],
     }
     return "\n".join(comment(_HEAD)) + "\n" + yaml.safe_dump(whole, sort_keys=False, width=1000)
 
@@ -146,6 +146,30 @@ def _agents() -> Test:
         ("50m", _firing("OutriderBlind", _OF), True),
     ]
     return _test("Outrider itself: missing, stuck, blind", list(series.items()), wanted)
+
+
+def _passed_on() -> Test:
+    """What two agents say for themselves: a probe, an objective with windows of its own, and one with the usual."""
+    own, usual = 'service="checkout",alert="search",severity="page"', 'service="checkout",alert="app",severity="page"'
+    down = 'service="checkout",alert="OutriderProbeDown:orders-db",severity="page"'
+    series = {
+        f'outrider_alert_state{{{down},instance="a"}}': "2x20 3x40",
+        f'outrider_alert_state{{{down},instance="b"}}': "1x10 2x10 stale",
+        'outrider_alert_state{service="checkout",alert="OutriderIsolated",severity="ticket",instance="a"}': "2x60",
+        f'outrider_alert_state{{{own},instance="a"}}': "2x60",
+        'outrider_slo_alert_factor{service="checkout",slo="search",pair="page-1h-5m",instance="a"}': "14.4x60",
+        f'outrider_alert_state{{{usual},instance="a"}}': "2x60",
+        'outrider_slo_alert_factor{service="checkout",slo="app",pair="page-quick",instance="a"}': "14.4x60",
+    }
+    down = _firing("OutriderProbeDown", 'service="checkout",probe="orders-db",severity="page",view="fleet"')
+    wanted: list[Wanted] = [
+        ("5m", down, True),
+        ("14m", down, False),
+        ("5m", _firing("OutriderIsolated", 'service="checkout",severity="ticket"'), True),
+        ("5m", _firing(BURN, 'slo="search",severity="page",view="fleet"'), True),
+        ("5m", _firing(BURN, 'slo="app"'), False),
+    ]
+    return _test("What agents say is passed on, once for all of them", list(series.items()), wanted)
 
 
 def _probe(*bad: tuple[int, int], pairs: Iterable[str] = tuple(PAIRS)) -> list[tuple[str, str]]:

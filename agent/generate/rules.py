@@ -1,6 +1,7 @@
 """The whole rule file for Prometheus: one for all services and objectives."""
 
 from agent.generate import alerts, recordings
+from agent.generate.passed_on import passed_on
 from agent.generate.yaml_text import Group, document
 
 FILE = "outrider-rules.yaml"  #: what the tests of the rules expect it to be called
@@ -39,5 +40,6 @@ def rules() -> str:
                 why="One group, so that alerts see what was recorded a moment before.",
             ),
             Group("outrider-agents", tuple(alerts.own()), interval="30s"),
+            Group("outrider-passed-on", tuple(passed_on()), interval="30s"),
         ),
     )

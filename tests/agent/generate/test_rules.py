@@ -5,6 +5,7 @@ import re
 import pytest
 import yaml
 
+from agent.alerting.plain.kinds import OF_AGENT, OF_PROBES, REFUSED
 from agent.generate import rule_tests
 from agent.generate.alerts import BURN
 from agent.generate.rules import FILE, rules
@@ -109,13 +110,14 @@ def test_nothing_of_an_objective_stands_in_the_file():
 
 
 def test_alerts_say_what_a_router_and_a_person_need():
-    """Severity and view as labels; a summary and what to do."""
+    """Severity, of the rule or of the agents, and view as labels; a summary and what to do."""
     alerts = [rule for rule in every_rule() if "alert" in rule]
-    assert {rule["alert"] for rule in alerts} == {
-        BURN, "OutriderWatchdog", "OutriderAgentMissing", "OutriderAgentStale", "OutriderBlind"
-    }  # fmt: skip
+    plain = {kind.alert for kind in (*OF_PROBES, *OF_AGENT, REFUSED)}
+    own = {BURN, "OutriderWatchdog", "OutriderAgentMissing", "OutriderAgentStale", "OutriderBlind"}
+    assert {rule["alert"] for rule in alerts} == own | plain
     for rule in alerts:
-        assert rule["labels"]["severity"] in {"page", "ticket", "none"}
+        severity = rule["labels"].get("severity")
+        assert severity in {"page", "ticket", "none"} or ", severity)" in rule["expr"]
         assert rule["labels"]["view"] == "fleet"
         assert {"summary", "description"} <= set(rule["annotations"])
 
