@@ -73,7 +73,7 @@ async def test_what_is_withheld_is_counted_and_told_once(caplog):
     caplog.set_level(logging.INFO)
     reasons = ["objectives were not evaluated for 12 s"] * 3
     async with Place() as place, beating(place.url, lambda: reasons.pop() if reasons else "") as one:
-        await place.requests(1)
+        await place.requests(2)  # once the second comes, what became of the first has been told
         assert counts(one)["withheld"] == 3
     assert caplog.messages == [
         "the heartbeat is withheld: objectives were not evaluated for 12 s",

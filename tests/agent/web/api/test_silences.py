@@ -10,8 +10,8 @@ from tests.agent.web.api.test_maintenance import ask
 PATH = "/api/v1/silences"
 WANTED = {"matchers": ["slo=orders", 'severity=~"page|ticket"'], "for": "2h", "reason": "upgrade to 18"}
 ALERT = {
-    "name": "OutriderSLOBurn", "slo": "orders", "severity": "page", "state": "firing", "since": 1.0, "started_at": 1.0,
-    "labels": {"slo": "orders", "severity": "page"}, "annotations": {},
+    "name": "OutriderSLOBurn", "about": "orders", "slo": "orders", "severity": "page", "state": "firing",
+    "since": 1.0, "started_at": 1.0, "labels": {"slo": "orders", "severity": "page"}, "annotations": {},
 }  # fmt: skip
 
 
