@@ -6,7 +6,7 @@ a receiver folds a repeat by its key, but nothing brings back what nobody said. 
 (position x 15 s).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -36,7 +36,8 @@ class Receivers(Protocol):
 class _Case:
     """What this replica knows of one alert. `said`: by this one; `known`: the receivers have heard that it fires.
 
-    `started`: the start that they were told, Unix time, where this one knows it.
+    `started`: the start that they were told, Unix time, where this one knows it. `asked`: the others, where it
+    ended here and nobody is known to have been told: one of them may have done it and be gone before it could say so.
     """
 
     word: Word
@@ -46,6 +47,7 @@ class _Case:
     said: bool = False
     known: bool = False
     started: float | None = None
+    asked: frozenset[str] = frozenset()
 
 
 class Speaker:
@@ -78,7 +80,8 @@ class Speaker:
 
     def told(self, now: float) -> Mapping[str, Told]:
         """For the others: what is known of each alert here, and for how many seconds."""
-        return {key: self._told(self._word(key, case), case, now) for key, case in self._cases.items()}
+        cases = ((key, case) for key, case in self._cases.items() if not case.asked)
+        return {key: self._told(self._word(key, case), case, now) for key, case in cases}
 
     def _told(self, word: Word, case: _Case, now: float) -> Told:
         heard = word in {Word.ANNOUNCED, Word.ENDING}
@@ -101,6 +104,8 @@ class Speaker:
             # Unknown here means that it began before this process did: then somebody may have been told.
             began, started = (case.began, case.started) if case else (now, None)
             self._cases[key] = _Case(Word.ENDING, began, now, notice, known=True, started=started)
+        elif asked := frozenset(view.identity for view in self._fleet.members(now)):
+            self._cases[key] = _Case(Word.ENDING, case.began, now, notice, asked=asked)
         else:
             del self._cases[key]  # it ended before anybody was told
 
@@ -143,6 +148,8 @@ class Speaker:
             yield notice
 
     def _ended(self, key: str, case: _Case, now: float) -> Iterator[Notice]:
+        if case.asked and not self._may_be_known(key, case, now):
+            return
         if case.started is None:
             case.started = self._started(key, now)
         said_at = self._resolved_at(key, now)
@@ -156,6 +163,20 @@ class Speaker:
             case.word, case.since, case.said = Word.RESOLVED, now, True
             yield _as_announced(notice, case.started)
 
+    def _may_be_known(self, key: str, case: _Case, now: float) -> bool:
+        """Whether an end must be told though nobody knows of a beginning that was: who may have told it is gone.
+
+        While one of the others has something to say of it, it is theirs to end. Forgotten once all were heard since it
+        ended here, and none has.
+        """
+        views = {view.identity: view for view in self._fleet.members(now)}
+        if case.asked - views.keys():
+            case.asked, case.since, case.known = frozenset(), now, True
+            return True
+        if all(views[each].heard > case.since and key not in views[each].alerts for each in case.asked):
+            del self._cases[key]
+        return False
+
     def _announced(self, key: str, case: _Case, now: float) -> bool:
         """Whether another replica says that the receivers were told: of a fault that goes on, so no time matters."""
         return any(told.word is Word.ANNOUNCED for _, told in self._heard(key, now))
@@ -167,17 +188,14 @@ class Speaker:
 
     def _burns(self, key: str, now: float) -> bool:
         """Whether any replica said that it fires, the last time that it was heard at all."""
-        said = (view.alerts.get(key) for view in self._fleet.members(now))
-        return any(told is not None and told.word in _BURNING for told in said)
+        return any(told.word in _BURNING for _, told in _of(self._fleet.members(now), key))
 
     def _started(self, key: str, now: float) -> float | None:
         """The start that the receivers were told, as far as another replica knows it."""
         return next((told.started for _, told in self._heard(key, now) if told.started is not None), None)
 
     def _heard(self, key: str, now: float) -> Iterator[tuple[PeerView, Told]]:
-        for view in self._fleet.fresh(now):
-            if told := view.alerts.get(key):
-                yield view, told
+        return _of(self._fleet.fresh(now), key)
 
     def _wait(self, key: str, words: frozenset[Word] | set[Word], now: float) -> float:
         """Seconds from the news to our turn.
@@ -196,6 +214,10 @@ class Speaker:
         """How many stand before this one that have the same to say."""
         same = (view.identity for view, told in self._heard(key, now) if told.word in words)
         return before(self._fleet.identity, same, key)
+
+
+def _of(views: Iterable[PeerView], key: str) -> Iterator[tuple[PeerView, Told]]:
+    return ((view, told) for view in views if (told := view.alerts.get(key)))
 
 
 def _as_announced(notice: Notice, started: float | None) -> Notice:

@@ -107,6 +107,10 @@ class Callers:
         """Whether nobody has anything left to say: it is over for all, and each knows that it was said."""
         return all(map(_quiet, self.replicas))
 
+    def aware(self) -> bool:
+        """Whether all know that somebody was called."""
+        return all(_words(each) == {"announced"} for each in self.replicas)
+
     def over(self) -> None:
         """Wait until the end has been told everywhere, and nothing more can come."""
         self.until(lambda: False in self.ear.words(), "the end is told")
@@ -136,7 +140,12 @@ def _quiet(replica: Replica) -> bool:
     """It is over here, and either the receivers took the end from it, or it heard that they have."""
     if _fires(replica):
         return False
-    return all(word == "resolved" for word, _ in json.loads(replica.get("/peerz")[1])["alerts"].values())
+    return _words(replica) <= {"resolved"}
+
+
+def _words(replica: Replica) -> set[str]:
+    """What it tells the others of its alerts."""
+    return {word for word, _ in json.loads(replica.get("/peerz")[1])["alerts"].values()}
 
 
 @contextlib.contextmanager

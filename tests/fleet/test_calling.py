@@ -71,6 +71,7 @@ def test_the_one_that_called_may_die(five):
     five.ear.forget()
     five.cache.kill()
     five.called()
+    five.until(five.aware, "the others know of it")
     ((_, dead, *_),) = five.ear.told()
     five.kill(dead)
     five.cache.start()

@@ -218,6 +218,20 @@ def test_the_one_that_spoke_may_die(at):
     assert play.words.count(True) <= 2
 
 
+def test_the_one_that_spoke_may_die_before_anybody_hears_of_it():
+    """Those that saw the fault too cannot know that somebody was called, and tell the end all the same."""
+    play = Play(3)
+    first = min(play.replicas, key=lambda one: _place(one, play))
+    first.deaf = True  # nobody hears it any more
+    play.fire(0, 1, 2)
+    play.run(2)
+    assert [who for _, who, _ in play.heard] == [first.fleet.identity]
+    first.dead = True
+    play.resolve(*(number for number, one in enumerate(play.replicas) if one is not first))
+    play.run(60)
+    assert play.words == [True, False]
+
+
 def test_a_word_that_is_stuck_is_said_by_another():
     """Handed to an outbox is not told: when the first cannot reach the webhook, the next one speaks."""
     play = Play(3)
