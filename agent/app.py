@@ -58,7 +58,7 @@ class App:
         self.calling = Calling(self.guard, self.replica, self.pulse.lag)
         self.telemetry = Telemetry(self.guard, self.calling.slos.count)
         self.calling.losses = self.telemetry.losses
-        self.calling.witness.release, self.calling.witness.traces = self.telemetry.release, self.telemetry.traces
+        self.calling.witness.red = lambda: self.telemetry.red
         self.scheduler.traceparent = self.telemetry.traceparent
         self.meeting = Meeting(
             self.guard,

@@ -5,7 +5,6 @@ A part of the composition root that is a room of its own for its size.
 
 import logging
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ from outrider import __version__
 if TYPE_CHECKING:
     from agent.reception import Reception
     from agent.red.group import Group
-    from agent.red.release import Release
+    from agent.red.red import Red
     from agent.relay.journal import Journal
     from agent.state.database import Database
     from exporters.own_spans import OwnSpans
@@ -167,8 +166,8 @@ class Telemetry:
     def sources(self) -> Iterable[SampleSource]:
         """Who knows samples."""
         yield self.relay
-        if self.reception and self.reception.red:
-            yield self.reception.red
+        if self.red:
+            yield self.red
 
     def losses(self) -> Mapping[str, Mapping[str, int]]:
         """What was refused or lost so far, by destination and reason."""
@@ -180,21 +179,18 @@ class Telemetry:
         shown = {"max_body_bytes": limits.max_body, "receiving_bytes": limits.memory} if limits else None
         return {**self.relay.pipeline(), "limits": shown}
 
+    @property
+    def red(self) -> "Red | None":
+        """What the spans that pass say of the service; None where nothing is measured."""
+        return self.reception.red if self.reception else None
+
     def exceptions(self) -> list["Group"]:
         """Those that spans told of, the newest first."""
-        return self.reception.red.groups() if self.reception and self.reception.red else []
+        return self.red.groups() if self.red else []
 
     def new_exceptions(self, moment: float) -> list["Group"]:
         """Those of types not seen before a moment in Unix time."""
-        return self.reception.red.new_since(moment) if self.reception and self.reception.red else []
-
-    def release(self) -> "Release | None":
-        """The version of the service as its spans tell it."""
-        return self.reception.red.release() if self.reception and self.reception.red else None
-
-    def traces(self, objective: str) -> list[str]:
-        """Ids of traces that were bad for an objective lately, the best first."""
-        return self.reception.red.traces(objective, time.time()) if self.reception and self.reception.red else []
+        return self.red.new_since(moment) if self.red else []
 
     # -- the end -------------------------------------------------------------------------------------------------------
 

@@ -77,6 +77,16 @@ def root_cause(probe: str, views: Mapping[str, View], now: float) -> Cause:
     return Cause(found[0].member.name, _said(found[0], now) + beside)
 
 
+def own_fault(type_: str, route: str, first_seen: float, now: float) -> Cause:
+    """The service itself, where no probe sees a fault and its spans tell of an exception. Unix times.
+
+    Its message stays out, like the detail of an attempt.
+    """
+    where = f" in {route}" if route else ""
+    since = f"first seen {span(now - first_seen)} before this alert"
+    return Cause("", f"the service itself, as no probe sees a fault: it throws {type_}{where}, {since}")
+
+
 def last_deploy(version: str, since: float, before: str, now: float) -> str:
     """`1.4.2 since 2026-11-21T12:01:07Z, 3 min before this alert; was 1.4.1`. Unix times.
 

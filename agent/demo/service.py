@@ -44,6 +44,7 @@ insert into orders (item, price)
     where not exists (select from orders);
 """
 
+_VERSION = "1.4.2"  # of the sample service, as its spans tell it
 _AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)  # what a database that is away raises
 _tracer = trace.get_tracer(SERVICE_NAME)
 
@@ -191,7 +192,7 @@ async def call_self(url: str) -> None:
 
 def tracing(otlp: str) -> TracerProvider:
     """OpenTelemetry's own SDK, sending OTLP/HTTP protobuf to Outrider as any service would."""
-    provider = TracerProvider(resource=Resource.create({"service.name": SERVICE_NAME}))
+    provider = TracerProvider(resource=Resource.create({"service.name": SERVICE_NAME, "service.version": _VERSION}))
     exporter = OTLPSpanExporter(endpoint=f"{otlp}/v1/traces", timeout=_FLUSH_SECONDS)
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1000))
     return provider

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from agent.red.databases import Databases
 from agent.red.exceptions import Exceptions
-from agent.red.failing import FailingTraces
+from agent.red.failing import RECENT, FailingTraces
 from agent.red.group import Group
 from agent.red.offers import failing, offers
 from agent.red.release import Release, Releases
@@ -59,6 +59,15 @@ class Red:
     def traces(self, objective: str, now: float) -> list[str]:
         """Ids of traces with a request that was bad for this objective lately, the best first. `now`: Unix time."""
         return self._failing.best(objective, now)
+
+    def thrown(self, objective: str, now: float) -> Group | None:
+        """The exception that the service threw last where this objective looks, if lately. `now`: Unix time."""
+        asked = next((each for each in self._settings.objectives if each.name == objective), None)
+        if asked is None:
+            return None
+        ours = (one for one in self.groups() if one.service == self._settings.service)
+        there = (one for one in ours if asked.route is None or one.route == asked.route)
+        return next((one for one in there if now - one.last_seen <= RECENT), None)
 
     def samples(self) -> Iterable[tuple[str | Metric, Iterable[Sample | Histogram]]]:
         """Everything, as of now."""

@@ -5,6 +5,7 @@ import time
 from agent.alerting.clues import Cause
 from agent.health.board import Board, Member
 from agent.readiness.fleet import Attempted, Fleet, PeerView, Told, Word
+from agent.red.group import Group
 from agent.red.release import Release
 from agent.witness import Witness
 from tests.agent.slo.stream import attempt
@@ -19,6 +20,22 @@ def made(fleet=None):
     for t in range(3):
         board.record(attempt(t, "bad"))
     return Witness(lambda: board.view(0.0), fleet or Fleet("me"))
+
+
+class Spans:
+    """What the spans of a service told: a deploy, and since then a mistake."""
+
+    @staticmethod
+    def release():
+        return Release("1.4.2", time.time() - 200, "1.4.1")
+
+    @staticmethod
+    def thrown(objective, now):
+        return Group("KeyError", "/orders", "shop", 7, now - 190, now - 1, "'secret'") if objective == "web" else None
+
+    @staticmethod
+    def traces(objective, _):
+        return {"web": ["a" * 32]}[objective]
 
 
 def test_what_nobody_knows_is_empty():
@@ -38,9 +55,9 @@ def test_the_name_is_the_pods(monkeypatch):
 def test_spans_are_asked_by_objective():
     """For its traces; the deploy is the service's."""
     one = made()
-    one.traces = {"web": ["a" * 32]}.get
-    one.release = lambda: Release("1.4.2", time.time() - 200, "1.4.1")
+    one.red = lambda: Spans
     found = one.clues("web", "", KEY)
+    assert found.cause.probe == "db"
     assert found.trace_ids == ("a" * 32,)
     assert found.last_deploy.startswith("1.4.2 since 2")
     assert found.last_deploy.endswith(", 3 min before this alert; was 1.4.1")
@@ -60,6 +77,17 @@ def test_who_sees_it_too_is_counted():
     assert one.clues("promise", "db", KEY).seen_by == "3 of 6 replicas so far"
     assert one.clues("promise", "other", KEY).seen_by == "2 of 6 replicas so far"
     assert one.clues("web", "", KEY).seen_by == "3 of 6 replicas so far", "by the probe that is its cause"
+
+
+def test_where_no_probe_sees_a_fault_the_service_is_the_cause():
+    """By the type of what it throws and since when; the message may hold a secret."""
+    board = Board()
+    board.enter(Member("db", "postgres"), 0.0)
+    board.record(attempt(0, "good"))
+    one = Witness(lambda: board.view(0.0), Fleet("me"))
+    one.red = lambda: Spans
+    cause = "the service itself, as no probe sees a fault: it throws KeyError in /orders"
+    assert one.clues("web", "", KEY).cause == Cause("", f"{cause}, first seen 3 min before this alert")
 
 
 def test_an_agent_without_probes_has_no_cause():

@@ -250,6 +250,9 @@ def test_a_budget_burns_and_one_person_is_called(tmp_path):
         _until(lambda: _upstream(at["outrider-1-admin"])["delivered_spans"] > 0)
         assert demo.order("break", "slo")[0] == 0
         _until(lambda: words() == {(each, "orders"): ["firing"] for each in senders}, within=240)
+        (told,) = (each["body"]["data"] for each in _get(f"{at['webhook']}/alerts") if each["sender"] == "outrider")
+        cause = told["annotations"]["root_cause"]
+        assert cause.startswith("the service itself, as no probe sees a fault: it throws RuntimeError in /orders")
         assert demo.order("mend", "slo")[0] == 0
         _until(lambda: words() == {(each, "orders"): ["firing", "resolved"] for each in senders}, within=120)
         assert [_get(f"{at[f'outrider-{number}-admin']}/api/v1/alerts")["alerts"] for number in (1, 2, 3)] == [

@@ -1,6 +1,8 @@
 """Exceptions: counted by type and route, and grouped for people."""
 
 from agent.red.exceptions import TYPES
+from agent.red.failing import RECENT
+from agent.red.objective import SpanObjective
 from agent.red.red import Red
 from agent.red.settings import Settings
 from tests.agent.red.bodies import INTERNAL, NOW, SERVER, body, measured, samples, send, span
@@ -101,3 +103,16 @@ def test_a_body_of_exceptions_is_bounded():
     found = samples(red, COUNTS)
     assert sum(found.values()) == 1000
     assert len(found) <= 101
+
+
+def test_an_objective_has_the_one_thrown_last_where_it_looks():
+    """Of the file's own service, in its route, and lately; an objective on all requests looks everywhere."""
+    objectives = (SpanObjective("all", "server"), SpanObjective("pay", "server", "/pay"))
+    red = Red(Settings(service="checkout", objectives=objectives))
+    send(red, body(span("POST /pay", thrown=[("CardDeclined", "no")])), NOW)
+    send(red, body(span(thrown=[("KeyError", "'x'")])), NOW + 1)
+    send(red, body(span("POST /pay", thrown=[("Alien", "")]), service="another"), NOW + 2)
+    assert red.thrown("all", NOW + 3).type == "KeyError"
+    assert red.thrown("pay", NOW + 3).type == "CardDeclined"
+    assert red.thrown("pay", NOW + RECENT + 1) is None
+    assert red.thrown("unknown", NOW) is None
