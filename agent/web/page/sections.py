@@ -135,12 +135,13 @@ def alerts(items: Sequence[Mapping[str, Any]], now: datetime, *, quiet: bool) ->
 def _alert(item: Mapping[str, Any], now: datetime, *, quiet: bool) -> Iterable[str]:
     said = item["annotations"]
     since = seconds(max(0, round((now - item["since"]).total_seconds())))
+    cause = f"<small>{escape(said['root_cause'])}</small>" if "root_cause" in said else ""
     return (
         f"{escape(item['about'] or 'this replica')}<small>{escape(item['name'])}</small>",
         f"{_state('down' if item['state'] == 'firing' else 'unknown', item['state'])}{_silenced(item, quiet=quiet)}",
         escape(item["severity"]),
         since,
-        f"{escape(said.get('summary', ''))}{_link(said.get('runbook_url', ''), 'runbook')}",
+        f"{escape(said.get('summary', ''))}{_link(said.get('runbook_url', ''), 'runbook')}{cause}",
     )
 
 

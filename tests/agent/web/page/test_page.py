@@ -126,7 +126,8 @@ async def test_objectives_alerts_and_traces(admin, world):
     """The lower parts tell burn and budget, what fires, and where spans went, in human units."""
     alert = {
         "name": "ErrorBudgetBurn", "about": "orders", "severity": "page", "state": "firing", "since": world.wall - 130,
-        "started_at": world.wall - 130, "annotations": {"summary": "burns 120x", "runbook_url": "https://r.example/"},
+        "started_at": world.wall - 130,
+        "annotations": {"summary": "burns 120x", "runbook_url": "https://r.example/", "root_cause": "db is &down"},
     }  # fmt: skip
     blind = SLO | {"name": "blind", "problem": "no bucket ends there"}
     world.answers["slos"] = [SLO, SLO | {"name": "spent", "error_budget_remaining_ratio": -0.2}, blind]
@@ -136,7 +137,7 @@ async def test_objectives_alerts_and_traces(admin, world):
     assert "orders probe orders-db, over 30 d 99.9 % 31 % 5m 120, 1h 16.7 11 h 7 min" in said
     assert "spent probe orders-db, over 30 d 99.9 % -20 % 5m 120, 1h 16.7 spent" in said
     assert "blind probe orders-db, over 30 d; not counted: no bucket ends there 99.9 %" in said
-    assert "orders ErrorBudgetBurn firing page 2 min 10 s burns 120x runbook" in said
+    assert "orders ErrorBudgetBurn firing page 2 min 10 s burns 120x runbook db is &amp;down" in said
     assert "pending page 2 min 10 s" in said
     queued = "12 2 KiB on disk, the oldest for 1 min 1 s"
     assert f"gateway connection refused failing 12,345 {queued} 0 3 shutdown, full" in said
