@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import jmespath
-import jmespath.exceptions
 import msgspec
 
 from config.net.text import clean
@@ -142,9 +140,12 @@ class JsonRule:
     @classmethod
     def parse(cls, path: str, wanted: Plain) -> "JsonRule":
         """Compile; raises ValueError that says what is wrong and what would be right."""
+        from jmespath import compile as compiled  # noqa: PLC0415 - a megabyte that only rules on JSON need
+        from jmespath.exceptions import JMESPathError  # noqa: PLC0415
+
         try:
-            expression = jmespath.compile(path)
-        except jmespath.exceptions.JMESPathError as error:
+            expression = compiled(path)
+        except JMESPathError as error:
             said = clean(str(error).partition(", for expression")[0], SHOWN)
             raise ValueError(f"is not a JMESPath expression: {said}; write one such as checks[0].status") from None
         comparison = _COMPARISON.fullmatch(wanted) if isinstance(wanted, str) else None
@@ -154,9 +155,11 @@ class JsonRule:
 
     def problem(self, document: object) -> str | None:
         """What is wrong with the document; None when nothing is. A missing path is always wrong."""
+        from jmespath.exceptions import JMESPathError  # noqa: PLC0415 - is there since `parse`
+
         try:
             found = self.expression.search(document)
-        except jmespath.exceptions.JMESPathError as error:
+        except JMESPathError as error:
             return f"{self.path} cannot be evaluated: {clean(str(error), SHOWN)}"
         if self._holds(found):
             return None
