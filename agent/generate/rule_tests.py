@@ -97,7 +97,7 @@ def _quiet() -> list[Test]:
             _page({300: True, 1200: True, 2400: True, 3540: True, 5100: False}),
         ),
         _test(
-            "P01, P02: an hour without any request are no error, and the budget is known all the time",
+            "P01, P02, P04: an hour without any request are no error, and the budget is known all the time",
             [*_counts("a", ((50, hour), (0, _CLEAN - hour)), ((0, _CLEAN),)), *_objective()],
             [
                 (_at(-_STEP), f"slo:sli_error:ratio_rate5m{{{_OF}}}", False),

@@ -7,6 +7,7 @@ import pytest
 
 from agent.slo import budget
 from agent.slo.burn import Counts, bad_slots_needed, burn_rate, fires
+from agent.slo.events import EventTrack
 from agent.slo.windows import workbook
 from tests.agent.slo.stream import objective
 
@@ -129,3 +130,23 @@ def test_burn_rate_is_the_ratio_over_the_budget():
 def test_coverage_is_what_could_be_known(counts, share):
     """Slots with a verdict; of events the time that was watched, whether or not anything happened in it."""
     assert counts.coverage == exact(share)
+
+
+@pytest.mark.case("C14")
+def test_a_quiet_hour_weighs_what_its_requests_weigh():
+    """A ratio of sums: 23 hours of 10,000 good requests and one of 10 bad ones are 0.00435 % bad, not 4.167 %."""
+    track = EventTrack((300, 3600, D), 30 * D)
+    for second in range(0, D, 10):
+        track.advance(second)
+        if second % 360 == 0:
+            track.count(*((1000, 0) if second < 23 * 3600 else (0, 1)), second)
+    assert track.window(D).ratio == Fraction(10, 230_010)
+
+
+@pytest.mark.case("C19")
+@pytest.mark.parametrize(("bad", "alerts"), [(14_400, False), (14_401, True), (14_440, True), (14_449, True)])
+def test_nothing_is_rounded_before_it_is_compared(bad, alerts):
+    """A burn rate of 14.401 is above 14.4; rounded to one digit it would not be."""
+    counts = Counts(1_000_000, 1_000_000, bad, bad)
+    assert burn_rate(counts, exact("0.001")) == Fraction(bad, 1000)
+    assert counts.above(exact("14.4") * exact("0.001")) is alerts
